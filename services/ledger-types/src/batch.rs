@@ -1,0 +1,45 @@
+//! Sealed batches: how transactions reach all nodes before they are ordered.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::{
+    digest::{Digest, Domain},
+    id::{LedgerId, ValidatorIndex},
+    transaction::Transaction,
+};
+
+/// Transactions that one node gathered and sent once to all others.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Batch {
+    /// Who sealed it.
+    pub origin: ValidatorIndex,
+    /// Counted by the origin, from 1, never reused in one run of it.
+    pub sequence: u64,
+    /// As sent; duplicates are skipped at execution, never here.
+    pub transactions: Vec<Arc<Transaction>>,
+}
+
+/// The name of a batch inside a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct BatchRef {
+    /// Who sealed it.
+    pub origin: ValidatorIndex,
+    /// The origin's count.
+    pub sequence: u64,
+    /// The batch's content.
+    pub digest: Digest,
+}
+
+impl Batch {
+    /// The digest of the batch as sent.
+    pub fn digest(&self, ledger: LedgerId) -> Digest {
+        Digest::tagged_value(Domain::Batch, ledger, self)
+    }
+
+    /// Its name in proposals.
+    pub fn reference(&self, ledger: LedgerId) -> BatchRef {
+        BatchRef { origin: self.origin, sequence: self.sequence, digest: self.digest(ledger) }
+    }
+}
