@@ -10,6 +10,7 @@
 //! is a new domain string, and `tests/conformance.txt` shows the change to the reviewer.
 
 pub mod batch;
+pub mod batch_verify;
 pub mod block;
 pub mod certificate;
 pub mod codec;
@@ -24,12 +25,14 @@ pub mod outcome;
 pub mod proposal;
 pub mod quorum;
 pub mod receipt;
+pub mod request;
 pub mod timeout;
 pub mod transaction;
 pub mod value;
 pub mod vote;
 
 pub use batch::{Batch, BatchRef};
+pub use batch_verify::{BatchVerifier, Signed};
 pub use block::{Block, BlockHeader, Executed};
 pub use certificate::{Certificate, CertificateError, CertificateKind};
 pub use codec::{DecodeError, decode, encode};
@@ -43,6 +46,7 @@ pub use outcome::{Outcome, Reason};
 pub use proposal::Proposal;
 pub use quorum::Quorum;
 pub use receipt::{Receipt, ReceiptError};
+pub use request::{RequestError, RequestLine, RequestToken};
 pub use timeout::{LastVote, Timeout};
 pub use transaction::{
     AccessChange, Payload, RecordKind, Roles, Statement, Transaction, TransactionBody,
