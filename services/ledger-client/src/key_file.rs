@@ -48,14 +48,14 @@ pub enum KeyFileError {
 /// When the file is missing, open to others, or holds no key.
 pub fn read_key_file(path: &Path) -> Result<SigningKey, KeyFileError> {
     let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io)?;
+    let file = File::open(path).map_err(io)?;
     // The mode of the opened file, not of the path: they could differ by the time of reading.
     let mode = file.metadata().map_err(io)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Mode { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX as usize));
-    file.by_ref().take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
+    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
     SigningKey::from_text(&text)
         .map_err(|source| KeyFileError::Content { path: path.to_owned(), source })
 }
