@@ -1,0 +1,123 @@
+//! What the API speaks: requests, views and problems, one file a noun.
+//!
+//! Owns the shape and the written form of everything that crosses the API, and checks what can be
+//! checked by looking at the value alone: a request that was deserialised is well formed. Must not
+//! know where values come from, who may see them, or HTTP beyond the numbers of statuses.
+
+mod access_token;
+mod api_key;
+mod audit_event;
+mod consortium;
+mod event;
+mod incident;
+mod invitation;
+mod ledger;
+mod list;
+mod me;
+mod member;
+mod node;
+mod operation;
+pub mod problem;
+mod role;
+mod session;
+mod signature;
+pub mod statement;
+mod tenant;
+mod text;
+mod user;
+
+pub use access_token::AccessToken;
+pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated};
+pub use audit_event::{AuditEvent, AuditPhase, AuditResult};
+pub use consortium::{
+    Comparator, Consortium, ConsortiumCreate, ConsortiumPhase, ConsortiumUpdate, Relation,
+    VotingPolicy,
+};
+pub use event::{Event, EventKind};
+pub use incident::{Incident, IncidentKind};
+pub use invitation::{
+    Invitation, InvitationAccept, InvitationCreate, InvitationDecline, InvitationPhase,
+};
+pub use ledger::{
+    ConsensusPolicy, CryptoSuite, Ledger, LedgerCreate, LedgerLaunch, LedgerPhase, LedgerUpdate,
+};
+pub use list::{
+    ApiKeyList, AuditEventList, ConsortiumList, IncidentList, InvitationList, LedgerList,
+    MemberList, NodeList, OperationList, TenantList, UserList,
+};
+pub use me::{Caller, Me};
+pub use member::{Member, MemberPhase};
+pub use node::{
+    Node, NodeCreate, NodeObservation, NodePhase, NodePrivate, NodeUpdate, RunState, RuntimeKind,
+};
+pub use operation::{
+    NextAction, Operation, OperationKind, OperationReason, OperationState, OperationStep,
+    StepState, Target,
+};
+pub use problem::{Code, Problem};
+pub use role::Role;
+pub use session::{Session, SessionCreate};
+pub use signature::{PublicKey, Signature};
+pub use tenant::{Tenant, TenantCreate, TenantKind, TenantPhase};
+pub use text::{DisplayName, Email, NewPassword, Password, TextError};
+pub use user::{User, UserCreate, UserPhase, UserUpdate};
+
+/// An enum of the API as text: the same words in JSON, in the database and in logs.
+macro_rules! word_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash,
+            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+        )]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::UnknownWord;
+
+            fn try_from(word: String) -> Result<Self, $crate::UnknownWord> {
+                match word.as_str() {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err($crate::UnknownWord { of: stringify!($name), word }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use word_enum;
+
+/// A word that is none of its enum: the database holds what a newer release wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownWord {
+    /// The enum.
+    pub of: &'static str,
+    /// The word.
+    pub word: String,
+}
+
+impl std::fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} is no {}", self.word, self.of)
+    }
+}
+
+impl std::error::Error for UnknownWord {}

@@ -1,0 +1,146 @@
+//! Ledger nodes.
+
+use hansa_core::{
+    ConsortiumId, Generation, LedgerId, MemberId, Name, NodeId, Revision, TenantId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{OperationReason, word_enum};
+
+word_enum! {
+    /// Where a node runs.
+    RuntimeKind {
+        /// A process of the machine that runs the controller.
+        Process = "process",
+    }
+}
+
+word_enum! {
+    /// What a node should be doing.
+    RunState {
+        /// It should run.
+        Running = "running",
+        /// It should not.
+        Stopped = "stopped",
+        /// It should be gone.
+        Deleted = "deleted",
+    }
+}
+
+word_enum! {
+    /// What a node is doing.
+    NodePhase {
+        /// Recorded; no controller has acted yet.
+        Pending = "pending",
+        /// Its workload is being made.
+        Provisioning = "provisioning",
+        /// It is running and has no genesis yet.
+        Enrolled = "enrolled",
+        /// It takes part in its ledger.
+        Running = "running",
+        /// It is stopped, as asked.
+        Stopped = "stopped",
+        /// It does not run and should; `reason` says why.
+        Failed = "failed",
+        /// It is being ended.
+        Deleting = "deleting",
+        /// It is gone.
+        Deleted = "deleted",
+    }
+}
+
+/// What was last heard of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeObservation {
+    /// Last committed height.
+    pub height: u64,
+    /// State root at `root_height`, hexadecimal.
+    pub root: String,
+    /// Height that the root is of.
+    pub root_height: u64,
+    /// Other nodes that it is connected to.
+    pub peers: u32,
+    /// When this was heard.
+    pub at: Timestamp,
+}
+
+/// What only the node's own member sees.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NodePrivate {
+    /// Where it runs.
+    pub runtime: RuntimeKind,
+    /// The process's id, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The folder of its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+    /// Address of its metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_address: Option<String>,
+}
+
+/// One ledger node. Co-members see everything but `private`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    /// Its id, the same inside the chain.
+    pub id: NodeId,
+    /// The consortium.
+    pub consortium_id: ConsortiumId,
+    /// The ledger.
+    pub ledger_id: LedgerId,
+    /// The seat that it belongs to.
+    pub member_id: MemberId,
+    /// The tenant that it belongs to.
+    pub tenant_id: TenantId,
+    /// Its name, unique in the ledger.
+    pub name: Name,
+    /// What it should be doing.
+    pub desired: RunState,
+    /// What it is doing.
+    pub phase: NodePhase,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<OperationReason>,
+    /// Where its peers reach it, `host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p2p_address: Option<String>,
+    /// Where clients reach it, `https://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_address: Option<String>,
+    /// What was last heard of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<NodeObservation>,
+    /// What only its own member sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<NodePrivate>,
+    /// Grows with each change of what should be.
+    pub generation: Generation,
+    /// The generation that the controller has seen.
+    pub observed_generation: Generation,
+    /// Changes with each change.
+    pub revision: Revision,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A new node of the caller's member.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeCreate {
+    /// Unique in the ledger.
+    pub name: Name,
+    /// Where it runs.
+    #[serde(default = "default_runtime")]
+    pub runtime: RuntimeKind,
+}
+
+const fn default_runtime() -> RuntimeKind {
+    RuntimeKind::Process
+}
+
+/// Changes what a node should be doing; it takes no parameters yet.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeUpdate {}
