@@ -28,3 +28,4 @@ pub use name::{Name, NameError};
 pub use page::{Page, PageRequest, PageSize, PageTokens, Position};
 pub use secret::{Secret, SecretError};
 pub use timestamp::Timestamp;
+pub use uuid::Uuid;
