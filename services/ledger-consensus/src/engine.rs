@@ -1,0 +1,543 @@
+//! The engine's state and its one entrance.
+
+use std::collections::BTreeMap;
+
+use ledger_types::{
+    BatchRef, BlockHeader, Certificate, ConsensusMessage, Digest, LastVote, Proposal, Timeout,
+    ValidatorIndex, Vote, VoteKind,
+};
+
+use crate::{
+    command::{Command, HaltReason, Timer},
+    config::Config,
+    evidence::Evidence,
+    input::Input,
+    record::{Record, Restored},
+    rules::Rules,
+    standing::Standing,
+    votes::{Inserted, Votes},
+};
+
+/// Rounds ahead of the own one whose votes and proposals are kept.
+const ROUNDS_AHEAD_MAX: u32 = 8;
+/// Rounds behind the own one whose votes still count.
+const ROUNDS_BEHIND_MAX: u32 = 64;
+/// Messages of the next height kept for each peer.
+const EARLY_MESSAGES_MAX: usize = 64;
+/// Pieces of evidence reported at one height.
+const EVIDENCE_MAX: u32 = 64;
+
+/// A block of the height in progress that this node has seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) header: BlockHeader,
+    pub(crate) batches: Vec<BatchRef>,
+    pub(crate) verdict: Verdict,
+}
+
+/// What the shell thinks of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    NotAsked,
+    Asked,
+    Valid,
+    Invalid,
+}
+
+/// Everything about the height in progress; replaced as a whole when it is decided.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Height {
+    pub(crate) round: u32,
+    pub(crate) seen: BTreeMap<Digest, Seen>,
+    /// The first proposal of each round by its leader, own ones included.
+    pub(crate) proposals: BTreeMap<u32, Proposal>,
+    pub(crate) votes: Votes,
+    /// The highest-round timeout of each validator.
+    pub(crate) timeouts: BTreeMap<ValidatorIndex, Timeout>,
+    /// The highest-round prepare certificate.
+    pub(crate) prepared: Option<Certificate>,
+    /// The own highest-round prepare vote.
+    pub(crate) last_vote: Option<LastVote>,
+    /// A decision whose header is still unknown.
+    pub(crate) decision: Option<Certificate>,
+    /// The round for which the shell has been asked to build.
+    pub(crate) building: Option<u32>,
+    /// The round whose timer runs.
+    pub(crate) timed: Option<u32>,
+    pub(crate) resending: bool,
+    /// Something waits to be ordered, or somebody has spoken: rounds take time.
+    pub(crate) active: bool,
+    pub(crate) evidence: u32,
+}
+
+/// What is said once a record is on disk.
+#[derive(Clone, Debug)]
+pub(crate) enum Pending {
+    Proposal(Proposal),
+    Vote(Vote),
+    Timeout(Timeout),
+}
+
+/// The consensus of one validator. See the crate's documentation for the protocol.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) rules: Rules,
+    pub(crate) now_ms: u64,
+    pub(crate) height: u64,
+    pub(crate) parent: Digest,
+    pub(crate) last_proposer: ValidatorIndex,
+    /// The decision of the height before.
+    pub(crate) last_decision: Option<Certificate>,
+    pub(crate) at: Height,
+    pub(crate) standing: Standing,
+    pub(crate) pending: BTreeMap<u64, Pending>,
+    next_token: u64,
+    early: BTreeMap<ValidatorIndex, Vec<ConsensusMessage>>,
+    pub(crate) catching_up_to: u64,
+    halted: bool,
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Engine {
+    /// An engine that goes on where `restored` ends. It says nothing before it has heard
+    /// [`Input::PeerHeight`] from enough peers; then it repeats what it had said.
+    pub fn new(config: Config, restored: Restored, now_ms: u64) -> Self {
+        Self::with_rules(config, restored, now_ms, Rules::PRODUCTION)
+    }
+
+    /// An engine under other rules, for the simulator to catch.
+    #[cfg(feature = "mutants")]
+    pub fn mutant(config: Config, restored: Restored, now_ms: u64, rules: Rules) -> Self {
+        Self::with_rules(config, restored, now_ms, rules)
+    }
+
+    fn with_rules(mut config: Config, restored: Restored, now_ms: u64, rules: Rules) -> Self {
+        config.quorum.certify -= rules.votes_missing;
+        config.quorum.fast -= rules.votes_missing;
+        let standing = Standing::new(config.own, restored.height, restored.log_intact);
+        let mut engine = Self {
+            config,
+            rules,
+            now_ms,
+            height: restored.height,
+            parent: restored.parent,
+            last_proposer: restored.last_proposer,
+            last_decision: restored.decision,
+            at: Height::default(),
+            standing,
+            pending: BTreeMap::new(),
+            next_token: 1,
+            early: BTreeMap::new(),
+            catching_up_to: 0,
+            halted: false,
+            commands: Vec::new(),
+        };
+        if rules.remember_votes {
+            for record in restored.records {
+                engine.remember(record);
+            }
+        }
+        engine.standing.conclude(engine.height, engine.config.quorum.timeout);
+        engine.resume();
+        engine
+    }
+
+    /// Takes one event at a time given by the shell, Unix milliseconds.
+    pub fn handle(&mut self, now_ms: u64, input: Input) {
+        if self.halted {
+            return;
+        }
+        self.now_ms = self.now_ms.max(now_ms);
+        match input {
+            Input::Message { from, message } => self.on_message(from, message),
+            Input::PeerHeight { peer, in_progress } => self.on_peer_height(peer, in_progress),
+            Input::Timer(timer) => self.on_timer(timer),
+            Input::Saved { token } => self.on_saved(token),
+            Input::Work => self.start_round_timer(),
+            Input::Built { height, round, header, batches } => {
+                self.on_built(height, round, header, batches);
+            }
+            Input::Validated { block, valid } => self.on_validated(block, valid),
+            Input::Proposed { header, batches } => self.on_proposed(header, batches),
+            Input::Synced { header, certificate } => self.on_synced(&header, certificate),
+        }
+    }
+
+    /// The commands since the last call, in order.
+    pub fn take_commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// The height being decided.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// The round of it.
+    pub fn round(&self) -> u32 {
+        self.at.round
+    }
+
+    /// Who leads the current round.
+    pub fn leader(&self) -> ValidatorIndex {
+        self.leader_of(self.at.round)
+    }
+
+    /// Whether this node may vote now; see the module on standing for when it may not.
+    pub fn may_vote(&self) -> bool {
+        !self.halted && self.standing.may_speak()
+    }
+
+    /// Whether the engine has stopped for good.
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// The header and batches of a block of this height that this node has seen, for peers that
+    /// ask.
+    pub fn seen(&self, block: &Digest) -> Option<(&BlockHeader, &[BatchRef])> {
+        self.at.seen.get(block).map(|seen| (&seen.header, seen.batches.as_slice()))
+    }
+
+    pub(crate) fn leader_of(&self, round: u32) -> ValidatorIndex {
+        self.config.leader(self.last_proposer, round)
+    }
+
+    pub(crate) fn is_leader(&self, round: u32) -> bool {
+        self.leader_of(round) == self.config.own
+    }
+
+    fn on_message(&mut self, from: ValidatorIndex, message: ConsensusMessage) {
+        let (height, epoch) = match &message {
+            ConsensusMessage::Proposal(p) => (p.header.height, p.header.epoch),
+            ConsensusMessage::Vote(v) => (v.height, v.epoch),
+            ConsensusMessage::Timeout(t) => (t.height, t.epoch),
+            ConsensusMessage::Decision(c) => (c.height, c.epoch),
+        };
+        if epoch != self.config.epoch {
+            return;
+        }
+        if height < self.height {
+            self.help_the_late(from, height, &message);
+            return;
+        }
+        if height > self.height {
+            self.on_early(from, height, message);
+            return;
+        }
+        match message {
+            ConsensusMessage::Proposal(proposal) => self.on_proposal(*proposal),
+            ConsensusMessage::Vote(vote) => self.on_vote(vote),
+            ConsensusMessage::Timeout(timeout) => self.on_timeout(*timeout),
+            ConsensusMessage::Decision(certificate) => self.on_decision(*certificate),
+        }
+    }
+
+    /// A peer still works on the height before: tell it the decision.
+    fn help_the_late(&mut self, from: ValidatorIndex, height: u64, message: &ConsensusMessage) {
+        let asks = match message {
+            ConsensusMessage::Vote(_)
+            | ConsensusMessage::Timeout(_)
+            | ConsensusMessage::Proposal(_) => true,
+            ConsensusMessage::Decision(_) => false,
+        };
+        if let Some(decision) = &self.last_decision
+            && asks
+            && height == decision.height
+        {
+            let message = ConsensusMessage::Decision(Box::new(decision.clone()));
+            self.commands.push(Command::Send { to: from, message });
+        }
+    }
+
+    /// A peer is ahead: keep what is for the next height, and ask for blocks.
+    fn on_early(&mut self, from: ValidatorIndex, height: u64, message: ConsensusMessage) {
+        if height == self.height + 1 {
+            if let ConsensusMessage::Proposal(proposal) = &message
+                && let Some(parent) = &proposal.parent
+                && parent.height == self.height
+            {
+                let decision = parent.clone();
+                self.keep_early(from, message);
+                self.on_decision(decision);
+            } else {
+                self.keep_early(from, message);
+            }
+        }
+        // One peer's word only starts a fetch; what it brings is checked by certificate.
+        self.catch_up(height - 1);
+    }
+
+    fn keep_early(&mut self, from: ValidatorIndex, message: ConsensusMessage) {
+        let kept = self.early.entry(from).or_default();
+        if kept.len() < EARLY_MESSAGES_MAX {
+            kept.push(message);
+        }
+    }
+
+    pub(crate) fn catch_up(&mut self, decided: u64) {
+        if decided >= self.height && decided > self.catching_up_to {
+            self.catching_up_to = decided;
+            self.commands.push(Command::CatchUp { decided });
+        }
+    }
+
+    fn on_peer_height(&mut self, peer: ValidatorIndex, in_progress: u64) {
+        if peer.place() >= self.config.keys.len() || peer == self.config.own {
+            return;
+        }
+        let could_not_speak = !self.standing.may_speak();
+        self.standing.hear(peer, in_progress, self.height, self.config.quorum.timeout);
+        if could_not_speak {
+            self.resume();
+        }
+        if in_progress > self.height {
+            self.catch_up(in_progress - 1);
+        }
+        if in_progress == self.height {
+            self.show_own_votes(peer);
+        }
+    }
+
+    /// Shows a peer the votes of its that this node holds: if it forgot them, it must know.
+    fn show_own_votes(&mut self, peer: ValidatorIndex) {
+        let votes: Vec<Vote> = self.at.votes.of(peer).cloned().collect();
+        for vote in votes {
+            self.commands.push(Command::Send { to: peer, message: ConsensusMessage::Vote(vote) });
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Round { height, round } if height == self.height && round == self.at.round => {
+                self.at.timed = None;
+                if self.standing.may_speak() {
+                    self.enter_round(round.saturating_add(1));
+                }
+            }
+            Timer::Resend { height } if height == self.height => {
+                self.at.resending = false;
+                self.resend();
+                self.fetch_again();
+            }
+            Timer::Round { .. } | Timer::Resend { .. } => {}
+        }
+    }
+
+    /// Starts the timer of the current round, once.
+    pub(crate) fn start_round_timer(&mut self) {
+        let round = self.at.round;
+        self.at.active = true;
+        if self.at.timed == Some(round) {
+            return;
+        }
+        self.at.timed = Some(round);
+        let timer = Timer::Round { height: self.height, round };
+        let at_ms = self.now_ms + self.config.timing.round(round);
+        self.commands.push(Command::SetTimer { timer, at_ms });
+    }
+
+    pub(crate) fn start_resend_timer(&mut self) {
+        if !self.at.resending {
+            self.at.resending = true;
+            let timer = Timer::Resend { height: self.height };
+            let at_ms = self.now_ms + self.config.timing.resend_ms;
+            self.commands.push(Command::SetTimer { timer, at_ms });
+        }
+    }
+
+    /// Asks for a record to be saved and keeps what it allows to say until then.
+    pub(crate) fn save_then(&mut self, record: Record, then: Pending) {
+        let token = self.next_token;
+        self.next_token += 1;
+        let save = Command::Save { record: Box::new(record), token };
+        if self.rules.save_before_send {
+            self.pending.insert(token, then);
+            self.commands.push(save);
+        } else {
+            self.say(then);
+            self.commands.push(save);
+        }
+    }
+
+    fn on_saved(&mut self, token: u64) {
+        if let Some(pending) = self.pending.remove(&token) {
+            self.say(pending);
+        }
+    }
+
+    /// Says what is on disk: to the peers, and to itself.
+    fn say(&mut self, pending: Pending) {
+        let message = match &pending {
+            Pending::Proposal(proposal) => ConsensusMessage::Proposal(Box::new(proposal.clone())),
+            Pending::Vote(vote) => ConsensusMessage::Vote(vote.clone()),
+            Pending::Timeout(timeout) => ConsensusMessage::Timeout(Box::new(timeout.clone())),
+        };
+        let height = match &pending {
+            Pending::Proposal(proposal) => proposal.header.height,
+            Pending::Vote(vote) => vote.height,
+            Pending::Timeout(timeout) => timeout.height,
+        };
+        if height != self.height {
+            return;
+        }
+        self.commands.push(Command::Broadcast(message));
+        self.start_resend_timer();
+        match pending {
+            Pending::Proposal(proposal) => self.consider(proposal.round),
+            Pending::Vote(vote) => {
+                let (kind, round, block) = (vote.kind, vote.round, vote.block);
+                self.at.votes.insert(vote);
+                self.tally(kind, round, block);
+            }
+            Pending::Timeout(timeout) => {
+                self.at.timeouts.insert(timeout.voter, timeout);
+                self.try_lead();
+            }
+        }
+    }
+
+    /// Sends again what this node last said at this height, in case it was lost.
+    fn resend(&mut self) {
+        if !self.standing.may_speak() {
+            return;
+        }
+        let (own, round) = (self.config.own, self.at.round);
+        let mut messages = Vec::new();
+        if let Some(timeout) = self.at.timeouts.get(&own) {
+            messages.push(ConsensusMessage::Timeout(Box::new(timeout.clone())));
+        }
+        if let Some(proposal) = self.at.proposals.get(&round)
+            && self.is_leader(round)
+            && !self.is_unsaved(|p| matches!(p, Pending::Proposal(p) if p.round == round))
+        {
+            messages.push(ConsensusMessage::Proposal(Box::new(proposal.clone())));
+        }
+        for kind in [VoteKind::Prepare, VoteKind::Commit] {
+            let vote = self.at.votes.of(own).filter(|v| v.kind == kind).last();
+            messages.extend(vote.cloned().map(ConsensusMessage::Vote));
+        }
+        if !messages.is_empty() {
+            self.commands.extend(messages.into_iter().map(Command::Broadcast));
+            self.start_resend_timer();
+        }
+    }
+
+    /// Asks again for a block that a decision or a new round needs.
+    fn fetch_again(&mut self) {
+        if let Some(decision) = &self.at.decision {
+            let block = decision.block;
+            self.fetch(block);
+            self.start_resend_timer();
+        } else {
+            self.try_lead();
+        }
+    }
+
+    fn is_unsaved(&self, is: impl Fn(&Pending) -> bool) -> bool {
+        self.pending.values().any(is)
+    }
+
+    /// Puts a restored record back in its place, without saying anything.
+    fn remember(&mut self, record: Record) {
+        if record.height() != self.height {
+            return;
+        }
+        match record {
+            Record::Proposal(proposal) => {
+                self.at.round = self.at.round.max(proposal.round);
+                self.see(proposal.header.clone(), proposal.batches.clone());
+                self.at.proposals.insert(proposal.round, proposal);
+            }
+            Record::Prepare(vote) => {
+                self.at.round = self.at.round.max(vote.round);
+                self.note_own_prepare(&vote);
+                self.at.votes.insert(vote);
+            }
+            Record::Commit { vote, prepared } => {
+                self.at.round = self.at.round.max(vote.round);
+                self.note_prepared(prepared);
+                self.at.votes.insert(vote);
+            }
+            Record::Timeout(timeout) => {
+                self.at.round = self.at.round.max(timeout.round);
+                self.at.timeouts.insert(timeout.voter, timeout);
+            }
+        }
+    }
+
+    /// Begins, or begins again, to take part in the height: after a start, and when silence ends.
+    pub(crate) fn resume(&mut self) {
+        if !self.standing.may_speak() {
+            return;
+        }
+        self.resend();
+        if self.at.active || self.at.round > 0 {
+            self.start_round_timer();
+        }
+        let rounds: Vec<u32> = self.at.proposals.keys().copied().collect();
+        rounds.into_iter().for_each(|round| self.consider(round));
+        self.try_lead();
+    }
+
+    /// Goes on to the next height after a decision.
+    pub(crate) fn advance(&mut self, header: &BlockHeader, certificate: Certificate) {
+        self.height += 1;
+        self.parent = header.digest(self.config.ledger);
+        self.last_proposer = header.proposer;
+        self.last_decision = Some(certificate);
+        self.at = Height::default();
+        self.pending.clear();
+        self.standing.decided(header.height);
+        self.resume();
+        let early = std::mem::take(&mut self.early);
+        for (from, messages) in early {
+            for message in messages {
+                self.on_message(from, message);
+            }
+        }
+    }
+
+    /// Whether a round is close enough to be kept.
+    pub(crate) fn keeps_round(&self, round: u32) -> bool {
+        round <= self.at.round.saturating_add(ROUNDS_AHEAD_MAX)
+            && round.saturating_add(ROUNDS_BEHIND_MAX) >= self.at.round
+    }
+
+    /// Drops rounds that [`Engine::keeps_round`] no longer keeps.
+    pub(crate) fn forget_old_rounds(&mut self) {
+        let first = self.at.round.saturating_sub(ROUNDS_BEHIND_MAX);
+        self.at.votes.forget_below(first);
+        self.at.proposals.retain(|round, _| *round >= first);
+    }
+
+    /// Reports evidence; under `cft` one proven lie ends the engine.
+    pub(crate) fn report(&mut self, evidence: Evidence) {
+        if self.at.evidence < EVIDENCE_MAX {
+            self.at.evidence += 1;
+            let (height, validator) = (evidence.height(), evidence.culprit());
+            self.commands.push(Command::Report(Box::new(evidence)));
+            if !self.config.quorum.commit_votes {
+                self.halt(HaltReason::Fraud { height, validator });
+            }
+        }
+    }
+
+    pub(crate) fn halt(&mut self, reason: HaltReason) {
+        self.halted = true;
+        self.commands.push(Command::Halt(reason));
+    }
+
+    /// Files a vote whose signature holds; says whether it is news.
+    pub(crate) fn file(&mut self, vote: Vote) -> bool {
+        match self.at.votes.insert(vote.clone()) {
+            Inserted::New => true,
+            Inserted::Known => false,
+            Inserted::Conflict(before) => {
+                self.report(Evidence::TwoVotes(before, vote));
+                false
+            }
+        }
+    }
+}
