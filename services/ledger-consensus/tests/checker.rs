@@ -384,19 +384,13 @@ fn seven_nodes_with_two_byzantine_survive_random_walks() {
 
 #[test]
 fn majorities_are_safe_when_nobody_lies() {
-    let model = Model::new(Policy::Cft, 3, 3);
-    assert_safe("cft n=3", &model, 1_141);
-    // Commit votes, which this policy never sends, would not hurt.
-    let model = model.with(|m| m.quorum.commit_votes = true);
-    assert_safe("cft n=3 with commit votes", &model, 11_206);
+    // This policy forms no prepare certificates, so the space is small.
+    assert_safe("cft n=3", &Model::new(Policy::Cft, 3, 3), 1_141);
 }
 
 #[test]
 fn five_nodes_under_cft_are_safe_when_nobody_lies() {
-    let model = Model::new(Policy::Cft, 5, 3);
-    assert_safe("cft n=5", &model, 25_734);
-    let model = model.with(|m| m.quorum.commit_votes = true);
-    assert_safe("cft n=5 with commit votes", &model, 1_536_834);
+    assert_safe("cft n=5", &Model::new(Policy::Cft, 5, 3), 25_734);
 }
 
 #[test]

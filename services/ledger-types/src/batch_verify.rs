@@ -63,7 +63,7 @@ impl BatchVerifier {
     /// As [`BatchVerifier::all_valid`].
     pub fn each_valid(&mut self, batch: &[Signed]) -> Result<Vec<bool>, KeyError> {
         let mut verdicts = vec![false; batch.len()];
-        let mut open = Vec::from([0..batch.len()]);
+        let mut open = std::iter::once(0..batch.len()).collect::<Vec<_>>();
         while let Some(range) = open.pop() {
             if let [one] = &batch[range.clone()] {
                 verdicts[range.start] = one.key.verify(&one.digest, &one.signature);
