@@ -1,0 +1,162 @@
+//! One segment file in memory: where its blocks are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
+
+use ledger_types::{Digest, LedgerId, codec::decode, message::DecidedBlock};
+
+use crate::{
+    block_log::Corruption,
+    disk::{Disk, read_all},
+    frame::{FILE_HEADER, Piece, file_header, scan},
+    segment_index::{Place, SegmentIndex, prefix},
+};
+
+pub(crate) const MAGIC: &[u8; 8] = b"HANSABLK";
+
+/// A segment's blocks and transactions.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) name: String,
+    pub(crate) first: u64,
+    pub(crate) len: u64,
+    /// Offset of each block's frame.
+    pub(crate) offsets: BTreeMap<u64, u64>,
+    pub(crate) transactions: Transactions,
+}
+
+/// Where a segment's transaction ids are kept.
+#[derive(Debug)]
+pub(crate) enum Transactions {
+    /// Of the segment being written, or of one without an index.
+    Memory(BTreeSet<Place>),
+    /// Beside a sealed one.
+    Index(SegmentIndex),
+}
+
+pub(crate) fn segment_name(first: u64) -> String {
+    format!("blocks-{first:020}.log")
+}
+
+pub(crate) fn index_name(segment: &str) -> String {
+    format!("{}.idx", segment.trim_end_matches(".log"))
+}
+
+pub(crate) fn places(decided: &DecidedBlock) -> impl Iterator<Item = Place> + '_ {
+    let height = decided.block.header.height;
+    let ids = decided.block.transactions.iter().map(|t| prefix(&t.id()));
+    ids.zip(0u32..).map(move |(prefix, place)| (prefix, height, place))
+}
+
+/// What opening a segment found.
+pub(crate) struct Scanned {
+    pub(crate) segment: Segment,
+    pub(crate) corruptions: Vec<Corruption>,
+    /// First byte of an interrupted write at the end.
+    pub(crate) broken_tail: Option<u64>,
+}
+
+impl Segment {
+    /// A new empty file.
+    pub(crate) fn create(disk: &mut dyn Disk, ledger: LedgerId, first: u64) -> io::Result<Self> {
+        let name = segment_name(first);
+        disk.create(&name)?;
+        disk.append(&name, &file_header(MAGIC, ledger))?;
+        disk.sync(&name)?;
+        disk.sync_directory()?;
+        Ok(Self {
+            name,
+            first,
+            len: FILE_HEADER as u64,
+            offsets: BTreeMap::new(),
+            transactions: Transactions::Memory(BTreeSet::new()),
+        })
+    }
+
+    /// Opens a sealed segment by its index; `None` when that does not fit.
+    pub(crate) fn from_index(disk: &dyn Disk, ledger: LedgerId, name: &str) -> Option<Self> {
+        let index = SegmentIndex::read(disk, &index_name(name), ledger)?;
+        if disk.len(name).ok()? != index.segment_len || segment_name(index.first) != name {
+            return None;
+        }
+        Some(Self {
+            name: name.to_owned(),
+            first: index.first,
+            len: index.segment_len,
+            offsets: (index.first..).zip(index.offsets.iter().copied()).collect(),
+            transactions: Transactions::Index(index),
+        })
+    }
+
+    /// Reads a whole file.
+    pub(crate) fn scan(
+        disk: &dyn Disk,
+        ledger: LedgerId,
+        name: &str,
+        first: u64,
+    ) -> io::Result<Scanned> {
+        let bytes = read_all(disk, name)?;
+        let mut segment = Self {
+            name: name.to_owned(),
+            first,
+            len: bytes.len() as u64,
+            offsets: BTreeMap::new(),
+            transactions: Transactions::Memory(BTreeSet::new()),
+        };
+        let (mut corruptions, mut broken_tail) = (Vec::new(), None);
+        if bytes.len() < FILE_HEADER {
+            return Ok(Scanned { segment, corruptions, broken_tail: Some(0) });
+        }
+        if bytes[..FILE_HEADER] != file_header(MAGIC, ledger) {
+            corruptions.push(Corruption::new(name, 0, FILE_HEADER as u64));
+        }
+        for piece in scan(&bytes) {
+            match piece {
+                Piece::Frame { offset, frame } => match decode::<DecidedBlock>(frame.payload) {
+                    Ok(decided) if decided.block.header.height == frame.height => {
+                        segment.insert(&decided, offset as u64);
+                    }
+                    Ok(_) | Err(_) => {
+                        let len = frame.end - offset;
+                        corruptions.push(Corruption::new(name, offset as u64, len as u64));
+                    }
+                },
+                Piece::Corrupt { from, to } => {
+                    let len = (to - from) as u64;
+                    corruptions.push(Corruption::new(name, from as u64, len));
+                }
+                Piece::BrokenTail { from } => broken_tail = Some(from as u64),
+            }
+        }
+        Ok(Scanned { segment, corruptions, broken_tail })
+    }
+
+    pub(crate) fn insert(&mut self, decided: &DecidedBlock, offset: u64) {
+        self.offsets.insert(decided.block.header.height, offset);
+        if let Transactions::Memory(ids) = &mut self.transactions {
+            ids.extend(places(decided));
+        }
+    }
+
+    /// Last height of a whole record.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.offsets.last_key_value().map(|(height, _)| *height)
+    }
+
+    /// Where the frame at `height` ends: the next frame's beginning or the file's end.
+    pub(crate) fn end_of(&self, height: u64) -> u64 {
+        self.offsets.range(height + 1..).next().map_or(self.len, |(_, offset)| *offset)
+    }
+
+    pub(crate) fn find(&self, disk: &dyn Disk, id: &Digest) -> io::Result<Vec<Place>> {
+        match &self.transactions {
+            Transactions::Memory(ids) => {
+                let wanted = prefix(id);
+                Ok(ids.range((wanted, 0, 0)..).take_while(|p| p.0 == wanted).copied().collect())
+            }
+            Transactions::Index(index) => index.find(disk, &index_name(&self.name), id),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Bits that change on disk: found wherever they are, and repaired from whole copies.
+
+use ledger_storage::{BlockLog, Disk, Scrubber, SimulatedDisk, StorageError};
+
+use crate::{
+    block_log::{SMALL, filled},
+    fixture::{LEDGER, block},
+};
+
+fn first_segment(disk: &SimulatedDisk) -> String {
+    disk.list().unwrap().into_iter().find(|name| name.ends_with(".log")).unwrap()
+}
+
+#[test]
+fn a_changed_byte_of_an_index_is_found_and_mended() {
+    // A rotten index would answer "no such transaction" for one that is there.
+    let disk = SimulatedDisk::new(1);
+    let mut log = filled(&disk, 20);
+    let index = first_segment(&disk).replace(".log", ".idx");
+    for offset in 0..disk.len(&index).unwrap() {
+        disk.rot(&index, offset, 6);
+        let found = Scrubber::whole_tour(&log).unwrap();
+        assert_eq!(found.len(), 1, "byte {offset} of {index}");
+        assert_eq!(found[0].file, index);
+        log.repair(&found[0].file, &[]).unwrap();
+        assert!(Scrubber::whole_tour(&log).unwrap().is_empty(), "byte {offset}");
+    }
+}
+
+#[test]
+fn the_scrubber_finds_a_changed_bit_in_every_byte_of_a_segment() {
+    // Somebody edits a block file: whichever byte it is, the node notices.
+    let disk = SimulatedDisk::new(1);
+    let log = filled(&disk, 3);
+    let name = first_segment(&disk);
+    assert!(Scrubber::whole_tour(&log).unwrap().is_empty());
+    for offset in 0..disk.len(&name).unwrap() {
+        disk.rot(&name, offset, 5);
+        let found = Scrubber::whole_tour(&log).unwrap();
+        assert_eq!(found.len(), 1, "byte {offset} of {name} changed and was not found");
+        let broken = &found[0];
+        let covers = broken.offset <= offset && offset < broken.offset + broken.len.max(32);
+        assert!(covers, "byte {offset} is reported at {broken:?}");
+        disk.rot(&name, offset, 5);
+    }
+}
+
+#[test]
+fn small_steps_make_a_whole_tour() {
+    let disk = SimulatedDisk::new(1);
+    let log = filled(&disk, 20);
+    disk.rot(&first_segment(&disk), 100, 1);
+    let mut scrubber = Scrubber::starting_at(2);
+    let (mut found, mut steps) = (0, 0);
+    while scrubber.tours() < 2 {
+        found += scrubber.step(&log, 1).unwrap().len();
+        steps += 1;
+        assert!(steps < 1_000, "the tour never ends");
+    }
+    assert!(found >= 1, "two tours must meet the changed byte");
+}
+
+#[test]
+fn a_changed_byte_in_the_middle_is_corruption_not_a_torn_tail() {
+    // Truncating there would throw away acknowledged blocks.
+    let disk = SimulatedDisk::new(1);
+    drop(filled(&disk, 3));
+    let name = first_segment(&disk);
+    for offset in 32..disk.len(&name).unwrap() / 3 {
+        disk.rot(&name, offset, 2);
+        let log = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap();
+        assert_eq!((log.head(), log.whole_to()), (3, 0), "byte {offset}");
+        assert!(!log.corruptions().is_empty(), "byte {offset}");
+        assert!(log.read(1).is_err() && log.read(3).is_ok(), "byte {offset}");
+        disk.rot(&name, offset, 2);
+    }
+}
+
+#[test]
+fn repair_takes_blocks_from_peers_and_keeps_the_corrupt_original() {
+    let disk = SimulatedDisk::new(1);
+    let mut log = filled(&disk, 20);
+    let name = first_segment(&disk);
+    disk.rot(&name, 50, 2);
+    let broken = Scrubber::whole_tour(&log).unwrap();
+    let (from, to) = log.heights_of(&broken[0].file).unwrap();
+    let nothing = log.repair(&name, &[]).unwrap_err();
+    assert!(matches!(nothing, StorageError::Incomplete { height: 1, .. }));
+    let fetched: Vec<_> = (from..=to).map(block).collect();
+    log.repair(&name, &fetched).unwrap();
+    assert!(Scrubber::whole_tour(&log).unwrap().is_empty());
+    let kept = disk.list().unwrap().into_iter().filter(|n| n.starts_with("corrupt-")).count();
+    assert_eq!(kept, 1, "the corrupt original is evidence");
+    let log = BlockLog::open(disk, LEDGER, SMALL).unwrap();
+    assert!((1..=20).all(|height| log.read(height).unwrap() == block(height)));
+}
+
+#[test]
+fn corrupt_originals_are_bounded() {
+    let disk = SimulatedDisk::new(1);
+    let mut log = filled(&disk, 3);
+    let name = first_segment(&disk);
+    for _ in 0..12 {
+        disk.rot(&name, 50, 2);
+        log.repair(&name, &[block(1), block(2), block(3)]).unwrap();
+    }
+    let kept = disk.list().unwrap().into_iter().filter(|n| n.starts_with("corrupt-")).count();
+    assert_eq!(kept, 8);
+}
