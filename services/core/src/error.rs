@@ -163,6 +163,9 @@ pub enum Refusal {
     /// The owner of a consortium cannot leave it.
     #[error("the owner cannot leave the consortium")]
     OwnerCannotLeave,
+    /// Another operation on the same object has not ended.
+    #[error("another operation on this has not ended yet")]
+    OperationInProgress,
     /// The operation has ended.
     #[error("the operation has ended")]
     OperationEnded,

@@ -57,6 +57,8 @@ word_enum! {
         LastAdministrator = "last_administrator",
         /// 409: the owner cannot leave its consortium.
         OwnerCannotLeave = "owner_cannot_leave",
+        /// 409: another operation on this has not ended yet; wait for it.
+        OperationInProgress = "operation_in_progress",
         /// 409: the operation has ended.
         OperationEnded = "operation_ended",
         /// 409: it is still in use.
@@ -91,6 +93,7 @@ impl Code {
             | Self::AlreadyMember
             | Self::LastAdministrator
             | Self::OwnerCannotLeave
+            | Self::OperationInProgress
             | Self::OperationEnded
             | Self::InUse => 409,
             Self::EventsExpired => 410,
@@ -140,6 +143,7 @@ impl Code {
             Refusal::KeyInvalid => Self::KeyInvalid,
             Refusal::LastAdministrator => Self::LastAdministrator,
             Refusal::OwnerCannotLeave => Self::OwnerCannotLeave,
+            Refusal::OperationInProgress => Self::OperationInProgress,
             Refusal::OperationEnded => Self::OperationEnded,
             Refusal::InUse(_) => Self::InUse,
             Refusal::TenantUnknown => Self::TenantUnknown,
