@@ -1,0 +1,97 @@
+//! Which keys a block touched: a source of dirty keys only, the rows themselves are read again.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use ledger_types::{Digest, Value};
+
+use crate::{row::tree_row, schema::Table, tree::Touched, tree::key::Key};
+
+/// Gathers touched keys while statements run.
+#[derive(Debug, Default)]
+pub(crate) struct Capture {
+    tables: HashMap<String, Arc<Table>>,
+    touched: HashMap<(u32, Key), Option<(Digest, u32)>>,
+    changes: u64,
+    /// A key is NULL or longer than the ledger takes.
+    bad_key: bool,
+    /// Something that cannot be: the node must stop.
+    fault: Option<&'static str>,
+}
+
+impl Capture {
+    /// Learns the tables as they are now.
+    pub(crate) fn learn<'a>(&mut self, tables: impl Iterator<Item = &'a Arc<Table>>) {
+        self.tables = tables.map(|t| (t.name.to_ascii_lowercase(), t.clone())).collect();
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Option<Arc<Table>> {
+        self.tables.get(name).or_else(|| self.tables.get(&name.to_ascii_lowercase())).cloned()
+    }
+
+    /// A row is about to change; either side may be missing.
+    pub(crate) fn row(&mut self, table: &Table, old: Option<&[Value]>, new: Option<&[Value]>) {
+        self.changes += 1;
+        if let Some(values) = old {
+            match tree_row(table, values) {
+                Some(row) => {
+                    let before = Some((row.hash, row.len));
+                    self.touched.entry((table.id, row.key)).or_insert(before);
+                }
+                None => self.fault = Some("a stored row has no key"),
+            }
+        }
+        if let Some(values) = new {
+            match Key::encode(table.key.iter().map(|at| &values[*at as usize])) {
+                Some(key) => {
+                    self.touched.entry((table.id, key)).or_insert(None);
+                }
+                None => self.bad_key = true,
+            }
+        }
+    }
+
+    pub(crate) fn fail(&mut self, fault: &'static str) {
+        self.fault = Some(fault);
+    }
+
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        self.fault
+    }
+
+    /// Rows changed since the last call of [`Capture::begin_transaction`].
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(crate) fn has_bad_key(&self) -> bool {
+        self.bad_key
+    }
+
+    pub(crate) fn begin_transaction(&mut self) {
+        self.changes = 0;
+        self.bad_key = false;
+    }
+
+    /// Forgets everything: the block begins, or begins again.
+    pub(crate) fn begin_block(&mut self) {
+        self.touched.clear();
+        self.begin_transaction();
+    }
+
+    /// Forgets what was noted of a table that is gone or rebuilt.
+    pub(crate) fn forget_table(&mut self, table: u32) {
+        self.touched.retain(|(id, _), _| *id != table);
+    }
+
+    /// What was touched, by table and key.
+    pub(crate) fn take(&mut self) -> BTreeMap<u32, Touched> {
+        let mut by_table: BTreeMap<u32, Touched> = BTreeMap::new();
+        for ((table, key), old) in self.touched.drain() {
+            by_table.entry(table).or_default().insert(key, old);
+        }
+        by_table
+    }
+}

@@ -1,0 +1,44 @@
+//! What ends an execution; refusals of transactions are outcomes, not errors.
+
+use ledger_types::codec::DecodeError;
+
+/// Why the state cannot go on. None of these is a transaction's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// SQLite failed for a reason outside the ledger: disk full, out of memory, I/O.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Rows differ from what this node wrote.
+    #[error("table {table}: rows from key {from} to {to} were changed outside the ledger")]
+    Tampered {
+        /// The table's name, or its id when it is gone.
+        table: String,
+        /// First key of the changed bucket, hexadecimal.
+        from: String,
+        /// Last key.
+        to: String,
+    },
+    /// Another connection has written to the file.
+    #[error("another connection has written to the state file")]
+    ForeignWrite,
+    /// The stored root is not the root of the stored tree.
+    #[error("the stored state root is not the root of the stored tree")]
+    Root,
+    /// The node's own tables hold something impossible.
+    #[error("the state file is not usable: {0}")]
+    Stored(&'static str),
+    /// The node's own tables do not decode.
+    #[error("the state file is not usable: {0}")]
+    Decode(#[from] DecodeError),
+    /// Blocks are executed in order.
+    #[error("block {have} does not follow executed height {executed}")]
+    OutOfOrder {
+        /// What was given.
+        have: u64,
+        /// The executed height.
+        executed: u64,
+    },
+    /// An earlier error left memory and file apart; open the state again.
+    #[error("the state has failed before and must be opened again")]
+    Failed,
+}

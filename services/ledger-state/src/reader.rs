@@ -1,0 +1,237 @@
+//! Queries: read only, on connections of their own, bounded in time and size.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use ledger_types::{PublicKey, Roles, Value};
+use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
+
+use crate::{access, authorizer, error::StateError, row::bind, tree::store::unsigned};
+
+/// What one query may use.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryLimits {
+    /// Rows at most.
+    pub rows: usize,
+    /// Bytes of all values at most.
+    pub bytes: usize,
+    /// Virtual machine steps at most.
+    pub steps: u64,
+}
+
+impl Default for QueryLimits {
+    /// 10,000 rows, 8 MiB, about a second.
+    fn default() -> Self {
+        Self { rows: 10_000, bytes: 8 * 1024 * 1024, steps: 50_000_000 }
+    }
+}
+
+/// A query's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Values in order of the columns; floating point results are texts.
+    pub rows: Vec<Vec<Value>>,
+    /// The executed height that the answer is of.
+    pub height: u64,
+    /// Whether rows were left out because of a limit.
+    pub truncated: bool,
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The query itself is wrong; for the user.
+    #[error("{0}")]
+    Query(String),
+    /// It would change something or look where it may not.
+    #[error("only reading the ledger's tables is accepted: {0}")]
+    NotPermitted(String),
+    /// It takes too many steps.
+    #[error("the query takes more than {0} steps")]
+    TooLong(u64),
+    /// The file cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl From<rusqlite::Error> for QueryError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::State(error.into())
+    }
+}
+
+const STEPS_UNIT: i32 = 1_000;
+
+/// A read-only connection.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    steps: Arc<AtomicU64>,
+    limit: Arc<AtomicU64>,
+}
+
+impl Reader {
+    /// Opens a state file for reading.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096")?;
+        authorizer::install_for_reading(&connection)?;
+        let (steps, limit) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(u64::MAX)));
+        let (counted, bound) = (steps.clone(), limit.clone());
+        connection.progress_handler(
+            STEPS_UNIT,
+            Some(move || {
+                let units = counted.fetch_add(1, Relaxed) + 1;
+                units * u64::from(STEPS_UNIT.unsigned_abs()) > bound.load(Relaxed)
+            }),
+        )?;
+        Ok(Self { connection, steps, limit })
+    }
+
+    /// Runs one SELECT at the executed height.
+    ///
+    /// # Errors
+    /// When the query is wrong, not permitted or too long, or the file cannot be read.
+    pub fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        limits: QueryLimits,
+    ) -> Result<Rows, QueryError> {
+        self.connection.execute_batch("BEGIN")?;
+        let result = self.query_in_snapshot(sql, parameters, limits);
+        self.connection.execute_batch("ROLLBACK")?;
+        result
+    }
+
+    fn query_in_snapshot(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        limits: QueryLimits,
+    ) -> Result<Rows, QueryError> {
+        let height = self.height()?;
+        self.steps.store(0, Relaxed);
+        self.limit.store(limits.steps, Relaxed);
+        let result = self.collect(sql, parameters, limits, height);
+        self.limit.store(u64::MAX, Relaxed);
+        result
+    }
+
+    fn collect(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        limits: QueryLimits,
+        height: u64,
+    ) -> Result<Rows, QueryError> {
+        let wrong = |error| sort(error, limits.steps);
+        let mut statement = self.connection.prepare(sql).map_err(wrong)?;
+        if !statement.readonly() || statement.column_count() == 0 {
+            return Err(QueryError::NotPermitted("the statement is no query".into()));
+        }
+        if statement.parameter_count() != parameters.len() {
+            let text = format!(
+                "the query has {} parameters, {} were given",
+                statement.parameter_count(),
+                parameters.len()
+            );
+            return Err(QueryError::Query(text));
+        }
+        for (at, value) in parameters.iter().enumerate() {
+            bind(&mut statement, at + 1, value).map_err(wrong)?;
+        }
+        let columns: Vec<String> =
+            statement.column_names().into_iter().map(str::to_owned).collect();
+        let (mut rows, mut bytes, mut truncated) = (Vec::new(), 0, false);
+        let mut found = statement.raw_query();
+        while let Some(row) = found.next().map_err(wrong)? {
+            let mut values = Vec::with_capacity(columns.len());
+            for at in 0..columns.len() {
+                let value = shown(row.get_ref(at).map_err(wrong)?);
+                bytes += size(&value);
+                values.push(value);
+            }
+            if rows.len() >= limits.rows || bytes > limits.bytes {
+                truncated = true;
+                break;
+            }
+            rows.push(values);
+        }
+        Ok(Rows { columns, rows, height, truncated })
+    }
+
+    /// The executed height of the current snapshot.
+    fn height(&self) -> Result<u64, QueryError> {
+        // The node's own table: the authorizer is for users' queries only.
+        self.connection.authorizer(
+            None::<fn(rusqlite::hooks::AuthContext<'_>) -> rusqlite::hooks::Authorization>,
+        )?;
+        let height = self
+            .connection
+            .query_row("SELECT max(height) FROM hansa_block", [], |row| row.get::<_, i64>(0));
+        authorizer::install_for_reading(&self.connection)?;
+        Ok(unsigned(height?)?)
+    }
+
+    /// What a key may do, and whose it is: `(member, roles)`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn roles(&self, key: &PublicKey) -> Result<Option<(u32, Roles)>, StateError> {
+        access::find(&self.connection, key)
+    }
+}
+
+fn sort(error: rusqlite::Error, steps: u64) -> QueryError {
+    match &error {
+        rusqlite::Error::SqliteFailure(failure, message) => {
+            let text = message.clone().unwrap_or_else(|| failure.to_string());
+            match failure.code {
+                ErrorCode::OperationInterrupted => QueryError::TooLong(steps),
+                ErrorCode::AuthorizationForStatementDenied => QueryError::NotPermitted(text),
+                ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
+                    QueryError::Query(text)
+                }
+                _ => QueryError::State(error.into()),
+            }
+        }
+        rusqlite::Error::SqlInputError { msg, error: failure, .. } => match failure.code {
+            ErrorCode::AuthorizationForStatementDenied => QueryError::NotPermitted(msg.clone()),
+            _ => QueryError::Query(msg.clone()),
+        },
+        rusqlite::Error::MultipleStatement => {
+            QueryError::Query("a text holds exactly one statement".into())
+        }
+        _ => QueryError::State(error.into()),
+    }
+}
+
+fn shown(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(i) => Value::Integer(i),
+        ValueRef::Real(number) => Value::Text(number.to_string()),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob { hex: bytes.to_vec() },
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Integer(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Blob { hex } => hex.len(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Which SQL a ledger runs: only what gives the same result on every node. Default deny.
+//!
+//! The text is parsed, every construct in it must be on a list, and what SQLite gets is the parsed
+//! statement written out again, so that both readings are the same. A second guard is SQLite's own
+//! authorizer ([`crate::authorizer`]).
+
+mod ddl;
+mod dml;
+mod expression;
+mod location;
+mod template;
+
+use ledger_types::Reason;
+use sqlparser::{
+    ast::{Ident, ObjectName, ObjectNamePart, Statement},
+    dialect::SQLiteDialect,
+    parser::Parser,
+    tokenizer::Location,
+};
+
+use crate::schema::{Schema, Table};
+
+/// A statement that may run.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    /// What SQLite gets.
+    pub(crate) sql: String,
+    pub(crate) action: Action,
+}
+
+/// What a statement does to the schema.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Nothing: it changes rows.
+    Rows,
+    /// Nothing at all: `IF [NOT] EXISTS` applies.
+    Nothing,
+    CreateTable(Table),
+    DropTable(u32),
+    /// The table as it will be; its rows keep their hashes.
+    AlterTable(Table),
+    /// The table as it will be; its rows are rewritten.
+    DropColumn(Table),
+    /// An index of this table comes or goes.
+    Index(u32),
+}
+
+impl Action {
+    pub(crate) const fn changes_schema(&self) -> bool {
+        !matches!(self, Self::Rows)
+    }
+}
+
+/// Why a statement may not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
+    /// Where in the text, if known.
+    pub(crate) location: Option<Location>,
+}
+
+impl Refusal {
+    pub(crate) fn not_allowed(detail: impl Into<String>) -> Self {
+        Self { reason: Reason::NotAllowed, detail: detail.into(), location: None }
+    }
+
+    pub(crate) fn schema(detail: impl Into<String>) -> Self {
+        Self { reason: Reason::Schema, detail: detail.into(), location: None }
+    }
+
+    fn at(mut self, node: &impl location::Located) -> Self {
+        self.location.get_or_insert(node.start());
+        self
+    }
+
+    /// Byte offset of the location in `text`.
+    pub(crate) fn position(&self, text: &str) -> Option<u32> {
+        let location = self.location.filter(|l| l.line > 0)?;
+        let line_index = usize::try_from(location.line - 1).ok()?;
+        let line = text.split_inclusive('\n').nth(line_index)?;
+        let before: usize = text.split_inclusive('\n').take(line_index).map(str::len).sum();
+        let column = usize::try_from(location.column.saturating_sub(1)).ok()?;
+        let within: usize = line.chars().take(column).map(char::len_utf8).sum();
+        u32::try_from(before + within).ok()
+    }
+}
+
+/// Parses and checks one statement of a transaction.
+pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
+    let syntax = |detail: String| Refusal { reason: Reason::Syntax, detail, location: None };
+    let mut statements =
+        Parser::parse_sql(&SQLiteDialect {}, text).map_err(|e| syntax(parser_message(&e)))?;
+    let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
+        return Err(syntax("a text holds exactly one statement".into()));
+    };
+    match &statement {
+        Statement::Insert(insert) => dml::insert(insert, schema)?,
+        Statement::Update(update) => dml::update(update, schema)?,
+        Statement::Delete(delete) => dml::delete(delete, schema)?,
+        Statement::CreateTable(create) => return ddl::create_table(create, schema),
+        Statement::CreateIndex(create) => return ddl::create_index(create, schema),
+        Statement::AlterTable(alter) => return ddl::alter_table(alter, schema),
+        Statement::Drop { .. } => return ddl::drop(&statement, schema),
+        Statement::Query(_) => {
+            return Err(Refusal::not_allowed("a transaction changes data; read with a query")
+                .at(&statement));
+        }
+        _ => {
+            let text = statement.to_string();
+            let verb = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+            return Err(Refusal::not_allowed(format!("{verb} is not a ledger statement")));
+        }
+    }
+    Ok(Checked { sql: statement.to_string(), action: Action::Rows })
+}
+
+/// The parser's message without its prefix; stable for a pinned parser.
+fn parser_message(error: &sqlparser::parser::ParserError) -> String {
+    let text = error.to_string();
+    text.trim_start_matches("sql parser error: ").to_owned()
+}
+
+/// A one-part name that is not the ledger's own or SQLite's.
+fn plain_name(name: &ObjectName) -> Result<&Ident, Refusal> {
+    let [ObjectNamePart::Identifier(ident)] = &name.0[..] else {
+        return Err(Refusal::not_allowed("names have one part").at(name));
+    };
+    free_name(ident)?;
+    Ok(ident)
+}
+
+fn free_name(ident: &Ident) -> Result<(), Refusal> {
+    let lower = ident.value.to_ascii_lowercase();
+    if lower.starts_with("hansa_") || lower.starts_with("sqlite_") || lower.starts_with("pragma_") {
+        let text = format!("names like {} are reserved", ident.value);
+        return Err(Refusal::not_allowed(text).at(ident));
+    }
+    let plain = !lower.is_empty() && lower.len() <= 63 && !lower.contains('\0');
+    if plain { Ok(()) } else { Err(Refusal::not_allowed("a name has 1 to 63 bytes").at(ident)) }
+}
