@@ -1,0 +1,33 @@
+//! Calls of cargo, with one target folder outside the checkout.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("infra/xtask is two folders below the root").to_owned()
+}
+
+/// `CARGO_TARGET_DIR`, or `~/.cache/hansa/target`: a fresh checkout on a warm machine is quick.
+pub(crate) fn target_folder() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => folder.into(),
+        None => {
+            let home = env::var_os("HOME").unwrap_or_else(|| "/root".into());
+            Path::new(&home).join(".cache/hansa/target")
+        }
+    }
+}
+
+/// Cargo in the repository's root.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).env("CARGO_TARGET_DIR", target_folder());
+    // Set by the outer `cargo run`; the inner one must choose for itself.
+    command.env_remove("CARGO_MANIFEST_DIR").env_remove("RUST_RECURSION_COUNT");
+    command
+}

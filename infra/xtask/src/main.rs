@@ -1,0 +1,62 @@
+//! The one developer entry point: `cargo xtask <verb>`.
+//!
+//! Owns how the project is built, tested and checked, for people and for CI alike. Must not know
+//! what the product does. Builds in seconds: no dependency beyond error text.
+
+mod cargo;
+mod check;
+mod packages;
+mod sim;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <verb>
+
+  test [PART] [--full]   everything a change needs, or one part of it      minutes: docs/testing.md
+  check                  formatting, clippy, rustdoc, without changing anything       about 3 min
+  fix                    formats, and applies what clippy can mend                    about 3 min
+  sim [--seeds N] [--from S]
+                         simulates N seeds (500), from seed S (1)         about 100 seeds a second
+
+Each verb takes --help.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, rest) = match arguments.split_first() {
+        Some((verb, rest)) => (verb.as_str(), rest),
+        None => ("--help", &[][..]),
+    };
+    let result = match verb {
+        "test" => test::run(rest),
+        "check" => check::check(rest),
+        "fix" => check::fix(rest),
+        "sim" => sim::run(rest),
+        "--help" | "-h" | "help" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("cargo xtask: there is no verb {verb:?}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask {verb}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints `text` and says so when `--help` is among the arguments.
+fn asks_for_help(arguments: &[String], text: &str) -> bool {
+    let asked = arguments.iter().any(|a| a == "--help" || a == "-h");
+    if asked {
+        print!("{text}");
+    }
+    asked
+}

@@ -1,0 +1,44 @@
+//! Debian packages that building and testing need.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A file that shows that a package is there, and what it is for.
+const NEEDED: [(&str, &str, &str); 4] = [
+    ("gcc", "/usr/bin/cc", "compiles the bundled SQLite"),
+    ("pkg-config", "/usr/bin/pkg-config", "finds OpenSSL"),
+    ("libssl-dev", "/usr/include/openssl/ssl.h", "OpenSSL, the one TLS stack"),
+    ("postgresql-15", "/usr/lib/postgresql/15/bin/initdb", "the control plane's tests run on it"),
+];
+
+/// Installs what is missing; without root it says the exact command and stops.
+pub(crate) fn install_missing() -> Result<()> {
+    let missing: Vec<_> = NEEDED.iter().filter(|(_, file, _)| !Path::new(file).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for (name, _, why) in &missing {
+        println!("missing: {name} ({why})");
+    }
+    let names: Vec<&str> = missing.iter().map(|(name, _, _)| *name).collect();
+    let command = format!("apt-get update && apt-get install -y {}", names.join(" "));
+    if !is_root()? {
+        bail!("run as root, then try again:\n  {command}");
+    }
+    println!("running: {command}");
+    let status = Command::new("sh")
+        .args(["-c", &command])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status()
+        .context("apt-get cannot be started; this needs Debian")?;
+    if !status.success() {
+        bail!("the packages could not be installed: {status}");
+    }
+    Ok(())
+}
+
+fn is_root() -> Result<bool> {
+    let output = Command::new("id").arg("-u").output().context("id cannot be run")?;
+    Ok(output.stdout.trim_ascii() == b"0")
+}
