@@ -1,0 +1,95 @@
+//! What a transaction leaves behind when it is dropped half way, and who may begin which.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use hansa_authz::OpContext;
+use hansa_core::{Error, PageRequest, RequestId};
+
+use crate::fixture::{World, name};
+
+/// A request that is cancelled in the middle of a query (its client went away) must not leave its
+/// tenant on the connection: another tenant borrows it next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_transaction_leaves_no_tenant_behind() {
+    let world = World::new().await;
+    let (alpha, beta) = (world.tenant("alpha").await, world.tenant("beta").await);
+    world.consortium(&alpha, "of-alpha").await;
+    world.consortium(&beta, "of-beta").await;
+    let page = PageRequest::default();
+    for round in 0_u32..60 {
+        let cancelled = join_all((0..4).map(|_| async {
+            let mut tx = world.tx(&alpha).await;
+            tx.consortium_list(page).await
+        }));
+        // Ends at a different point each round: before, in and after the query.
+        let ended =
+            tokio::time::timeout(Duration::from_micros(u64::from(round * 97)), cancelled).await;
+        drop(ended);
+        let seen = world.tx(&beta).await.consortium_list(page).await.expect("beta's list");
+        let names: Vec<_> = seen.items.iter().map(|c| c.name.to_string()).collect();
+        assert_eq!(names, ["of-beta"], "beta saw a connection that was still alpha's");
+    }
+}
+
+/// Many tenants over few connections: each sees only its own rows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_that_share_connections_do_not_mix() {
+    let world = World::new().await;
+    let mut tenants = Vec::new();
+    for place in 0..6 {
+        let tenant = world.tenant(&format!("tenant-{place}")).await;
+        world.consortium(&tenant, &format!("of-{place}")).await;
+        tenants.push((place, tenant));
+    }
+    let page = PageRequest::default();
+    let world = &world;
+    join_all((0..20).flat_map(|_| tenants.iter()).map(|(place, tenant)| async move {
+        let seen = world.tx(tenant).await.consortium_list(page).await.expect("a list");
+        assert_eq!(seen.items.len(), 1);
+        assert_eq!(seen.items[0].name, name(&format!("of-{place}")));
+    }))
+    .await;
+}
+
+/// The identity role knows credentials and names, and nothing of consortiums.
+#[tokio::test]
+async fn the_identity_role_reaches_no_consortium() {
+    let world = World::new().await;
+    let alpha = world.tenant("alpha").await;
+    let scope = OpContext::anonymous(RequestId::new()).identity_scope();
+    let mut tx = world.api.system_tx(scope).await.expect("a transaction");
+    assert!(tx.tenant_by_name(&name("alpha")).await.expect("a look").is_some());
+    let leased =
+        tx.operation_lease(alpha.id.uuid(), crate::fixture::now(), Duration::from_secs(1), 1).await;
+    assert!(matches!(leased, Err(Error::Internal(_))), "operations are the controller's");
+}
+
+/// A name that is taken is the caller's mistake, not a fault of ours.
+#[tokio::test]
+async fn a_taken_name_is_named() {
+    let world = World::new().await;
+    let alpha = world.tenant("alpha").await;
+    world.consortium(&alpha, "demo").await;
+    let mut tx = world.tx(&alpha).await;
+    let new = hansa_store::NewConsortium {
+        id: hansa_core::ConsortiumId::new(),
+        name: name("demo"),
+        display_name: hansa_types::DisplayName::try_from("Demo".to_owned()).expect("a title"),
+        voting_policy: hansa_types::VotingPolicy::default(),
+        now: crate::fixture::now(),
+    };
+    let taken = tx.consortium_insert(&new).await;
+    assert!(matches!(taken, Err(Error::AlreadyExists(hansa_core::Kind::Consortium))), "{taken:?}");
+}
+
+/// when the server is gone, callers are told to come back; when it is back, they succeed.
+#[tokio::test]
+async fn an_absent_database_is_unavailable() {
+    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+        .socket("/nonexistent")
+        .username("nobody");
+    let pools = hansa_store::Pools { tenant: options.clone(), system: options };
+    let error = hansa_store::Store::new(pools).ping().await.expect_err("there is no server");
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+}
