@@ -189,6 +189,28 @@ impl Engine {
         !self.halted && self.standing.may_speak()
     }
 
+    /// Stops speaking: this node has found its own state wrong. It goes on following decisions.
+    pub fn withdraw(&mut self) {
+        self.standing = Standing::Silent { until_decided: u64::MAX };
+    }
+
+    /// May speak again from the next height on, after a repair.
+    pub fn rejoin(&mut self) {
+        if self.standing == (Standing::Silent { until_decided: u64::MAX }) {
+            self.standing = Standing::Silent { until_decided: self.height };
+        }
+    }
+
+    /// The decision of the height before the one in progress.
+    pub fn last_decision(&self) -> Option<&Certificate> {
+        self.last_decision.as_ref()
+    }
+
+    /// Digest of the last decided block, or of the genesis.
+    pub fn parent(&self) -> Digest {
+        self.parent
+    }
+
     /// Whether the engine has stopped for good.
     pub fn is_halted(&self) -> bool {
         self.halted

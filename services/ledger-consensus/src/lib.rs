@@ -3,7 +3,9 @@
 //! Owns the rules: votes, rounds, certificates, what a new leader may propose, what a restarted
 //! node may say, what convicts a cheat. Must not know time (it is told), disks, sockets, threads,
 //! SQL or randomness: [`Engine::handle`] takes one [`Input`] and leaves [`Command`]s for the shell
-//! around it. The node and the simulator are two shells around this one engine.
+//! around it. [`Replica`] adds what a validator needs around the engine: waiting transactions,
+//! batches, validation, fetching what was missed. The node and the simulator are two shells around
+//! the same replica.
 //!
 //! The protocol is Thelma's (Abraham, Gueta, Malkhi, Martin, arXiv 1801.10022) with sequential
 //! heights. One height goes: the leader proposes; validators send *prepare* votes to all; whoever
@@ -21,6 +23,7 @@ pub mod evidence;
 pub mod input;
 mod proposing;
 pub mod record;
+pub mod replica;
 mod round_change;
 pub mod rules;
 mod standing;
@@ -34,4 +37,5 @@ pub use engine::Engine;
 pub use evidence::Evidence;
 pub use input::Input;
 pub use record::{Record, Restored};
+pub use replica::{Replica, ReplicaConfig};
 pub use rules::Rules;
