@@ -94,6 +94,10 @@ pub struct Engine {
     pub(crate) pending: BTreeMap<u64, Pending>,
     next_token: u64,
     early: BTreeMap<ValidatorIndex, Vec<ConsensusMessage>>,
+    /// The highest height at which each validator has spoken, with its own signature.
+    heard: Vec<u64>,
+    /// Restored records of later heights: votes reach the disk before the blocks that they decide.
+    later: BTreeMap<u64, Vec<Record>>,
     pub(crate) catching_up_to: u64,
     halted: bool,
     pub(crate) commands: Vec<Command>,
@@ -115,7 +119,10 @@ impl Engine {
     fn with_rules(mut config: Config, restored: Restored, now_ms: u64, rules: Rules) -> Self {
         config.quorum.certify -= rules.votes_missing;
         config.quorum.fast -= rules.votes_missing;
-        let standing = Standing::new(config.own, restored.height, restored.log_intact);
+        let spoken = restored.records.iter().map(Record::height).max().unwrap_or(0);
+        let reached = restored.height.max(spoken);
+        let heard = vec![0; config.keys.len()];
+        let standing = Standing::new(config.own, reached, restored.log_intact);
         let mut engine = Self {
             config,
             rules,
@@ -129,16 +136,22 @@ impl Engine {
             pending: BTreeMap::new(),
             next_token: 1,
             early: BTreeMap::new(),
+            heard,
+            later: BTreeMap::new(),
             catching_up_to: 0,
             halted: false,
             commands: Vec::new(),
         };
         if rules.remember_votes {
             for record in restored.records {
-                engine.remember(record);
+                engine.later.entry(record.height()).or_default().push(record);
             }
+            engine.remember_height();
         }
-        engine.standing.conclude(engine.height, engine.config.quorum.timeout);
+        if let Some(decision) = engine.last_decision.clone() {
+            engine.hear_voters(&decision);
+        }
+        engine.standing.conclude(&engine.config.quorum);
         engine.resume();
         engine
     }
@@ -151,7 +164,9 @@ impl Engine {
         self.now_ms = self.now_ms.max(now_ms);
         match input {
             Input::Message { from, message } => self.on_message(from, message),
-            Input::PeerHeight { peer, in_progress } => self.on_peer_height(peer, in_progress),
+            Input::PeerHeight { peer, in_progress, heard_me } => {
+                self.on_peer_height(peer, in_progress, heard_me);
+            }
             Input::Timer(timer) => self.on_timer(timer),
             Input::Saved { token } => self.on_saved(token),
             Input::Work => self.start_round_timer(),
@@ -201,6 +216,14 @@ impl Engine {
         }
     }
 
+    /// A block of this height that this node had voted for before it restarted.
+    pub fn recall(&mut self, header: BlockHeader, batches: Vec<BatchRef>) {
+        if self.fits_height(&header) && self.names_match(&header, &batches) {
+            self.see(header, batches);
+            self.decide_if_seen();
+        }
+    }
+
     /// The decision of the height before the one in progress.
     pub fn last_decision(&self) -> Option<&Certificate> {
         self.last_decision.as_ref()
@@ -209,6 +232,24 @@ impl Engine {
     /// Digest of the last decided block, or of the genesis.
     pub fn parent(&self) -> Digest {
         self.parent
+    }
+
+    /// For each validator the highest height at which this node has heard it speak.
+    pub fn heard(&self) -> &[u64] {
+        &self.heard
+    }
+
+    /// A validator has signed something at a height.
+    pub(crate) fn hear(&mut self, validator: ValidatorIndex, height: u64) {
+        if let Some(heard) = self.heard.get_mut(validator.place()) {
+            *heard = height.max(*heard);
+        }
+    }
+
+    fn hear_voters(&mut self, certificate: &Certificate) {
+        for (voter, _) in &certificate.signatures {
+            self.hear(*voter, certificate.height);
+        }
     }
 
     /// Whether the engine has stopped for good.
@@ -305,12 +346,12 @@ impl Engine {
         }
     }
 
-    fn on_peer_height(&mut self, peer: ValidatorIndex, in_progress: u64) {
+    fn on_peer_height(&mut self, peer: ValidatorIndex, in_progress: u64, heard_me: u64) {
         if peer.place() >= self.config.keys.len() || peer == self.config.own {
             return;
         }
         let could_not_speak = !self.standing.may_speak();
-        self.standing.hear(peer, in_progress, self.height, self.config.quorum.timeout);
+        self.standing.hear(peer, in_progress, heard_me, &self.config.quorum);
         if could_not_speak {
             self.resume();
         }
@@ -461,11 +502,14 @@ impl Engine {
         self.pending.values().any(is)
     }
 
+    /// Takes up what this node had said at the height in progress before it restarted.
+    fn remember_height(&mut self) {
+        let records = self.later.remove(&self.height).unwrap_or_default();
+        records.into_iter().for_each(|record| self.remember(record));
+    }
+
     /// Puts a restored record back in its place, without saying anything.
     fn remember(&mut self, record: Record) {
-        if record.height() != self.height {
-            return;
-        }
         match record {
             Record::Proposal(proposal) => {
                 self.at.round = self.at.round.max(proposal.round);
@@ -508,9 +552,11 @@ impl Engine {
         self.height += 1;
         self.parent = header.digest(self.config.ledger);
         self.last_proposer = header.proposer;
+        self.hear_voters(&certificate);
         self.last_decision = Some(certificate);
         self.at = Height::default();
         self.pending.clear();
+        self.remember_height();
         self.standing.decided(header.height);
         self.resume();
         let early = std::mem::take(&mut self.early);
@@ -553,6 +599,7 @@ impl Engine {
 
     /// Files a vote whose signature holds; says whether it is news.
     pub(crate) fn file(&mut self, vote: Vote) -> bool {
+        self.hear(vote.voter, vote.height);
         match self.at.votes.insert(vote.clone()) {
             Inserted::New => true,
             Inserted::Known => false,

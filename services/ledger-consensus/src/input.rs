@@ -21,6 +21,8 @@ pub enum Input {
         peer: ValidatorIndex,
         /// The height it is deciding.
         in_progress: u64,
+        /// The highest height at which it has heard this node speak.
+        heard_me: u64,
     },
     /// A timer that was set.
     Timer(Timer),

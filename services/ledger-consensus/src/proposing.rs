@@ -73,6 +73,7 @@ impl Engine {
         if height != self.height
             || !wanted
             || !self.fits_height(&header)
+            || !self.names_match(&header, &batches)
             || header.proposer != self.config.own
             || self.at.proposals.contains_key(&round)
             || !self.standing.may_speak()
@@ -126,6 +127,7 @@ impl Engine {
         if !self.is_authentic(&proposal) {
             return;
         }
+        self.hear(proposal.leader, proposal.header.height);
         if let Some(known) = self.at.proposals.get(&round) {
             let ledger = self.config.ledger;
             if known.header.digest(ledger) != proposal.header.digest(ledger) {
@@ -134,7 +136,10 @@ impl Engine {
             }
             return;
         }
-        if !self.fits_height(&proposal.header) || !self.is_allowed(&proposal) {
+        if !self.fits_height(&proposal.header)
+            || !self.names_match(&proposal.header, &proposal.batches)
+            || !self.is_allowed(&proposal)
+        {
             return;
         }
         self.see(proposal.header.clone(), proposal.batches.clone());
@@ -187,6 +192,11 @@ impl Engine {
             && self.is_validator(header.proposer)
     }
 
+    /// Whether these are the batches that the header means: nobody can hand out others for it.
+    pub(crate) fn names_match(&self, header: &BlockHeader, batches: &[BatchRef]) -> bool {
+        header.batches == BatchRef::list_digest(batches, self.config.ledger)
+    }
+
     fn is_validator(&self, index: ValidatorIndex) -> bool {
         index.place() < self.config.keys.len()
     }
@@ -222,7 +232,7 @@ impl Engine {
                 t.last_vote.as_ref().is_some_and(|v| v.block == digest)
                     || t.prepared.as_ref().is_some_and(|c| c.block == digest)
             });
-        if named && self.fits_height(&header) {
+        if named && self.fits_height(&header) && self.names_match(&header, &batches) {
             self.see(header, batches);
             self.decide_if_seen();
             self.try_lead();

@@ -43,7 +43,7 @@ pub struct Restored {
     pub last_proposer: ValidatorIndex,
     /// The decision of the block before, if there is one.
     pub decision: Option<Certificate>,
-    /// The vote log's records of this height, in order.
+    /// The vote log's records of this height and later ones, in order.
     pub records: Vec<Record>,
     /// Whether the vote log is whole. A node that lost it stays silent until the heights in which
     /// it may have voted are decided.

@@ -59,6 +59,7 @@ impl Engine {
         if let Some(prepared) = &timeout.prepared {
             self.note_prepared(prepared.clone());
         }
+        self.hear(voter, timeout.height);
         self.at.timeouts.insert(voter, timeout);
         self.start_round_timer();
         self.follow_the_honest();

@@ -41,6 +41,7 @@ pub(crate) fn header(height: u64, parent: Digest, proposer: u16, salt: u8) -> Bl
         proposer: ValidatorIndex(proposer),
         transaction_count: 0,
         transactions_root: Block::transactions_root(&[]),
+        batches: BatchRef::list_digest(&[], LEDGER),
         executed: Executed { height: height - 1, root: Digest([salt; 32]) },
     }
 }
@@ -108,12 +109,14 @@ impl Cluster {
 
     /// Every node tells every other its height, as heads do on connection.
     pub(crate) fn introduce(&mut self) {
-        let heights: Vec<u64> = self.nodes.iter().map(|n| n.engine.height()).collect();
+        let heads: Vec<(u64, Vec<u64>)> =
+            self.nodes.iter().map(|n| (n.engine.height(), n.engine.heard().to_vec())).collect();
         for at in 0..self.nodes.len() {
-            for (peer, in_progress) in heights.iter().enumerate() {
+            for (peer, (in_progress, heard)) in heads.iter().enumerate() {
                 if peer != at && self.nodes[peer].up {
                     let peer = ValidatorIndex(u16::try_from(peer).unwrap());
-                    self.tell(at, Input::PeerHeight { peer, in_progress: *in_progress });
+                    let (in_progress, heard_me) = (*in_progress, heard[at]);
+                    self.tell(at, Input::PeerHeight { peer, in_progress, heard_me });
                 }
             }
         }
@@ -256,14 +259,37 @@ impl Cluster {
     pub(crate) fn restart(&mut self, at: usize, keep_log: bool) {
         let node = &self.nodes[at];
         let (height, decided) = (node.engine.height(), node.decided.clone());
+        let log = if keep_log { node.log.clone() } else { Vec::new() };
+        self.start_again(at, height, decided, log, keep_log);
+    }
+
+    /// Stops a node and starts it from another state of its disk.
+    pub(crate) fn restart_from(
+        &mut self,
+        at: usize,
+        height: u64,
+        decided: Vec<(BlockHeader, Certificate)>,
+        log: Vec<Record>,
+    ) {
+        self.start_again(at, height, decided, log, true);
+    }
+
+    fn start_again(
+        &mut self,
+        at: usize,
+        height: u64,
+        decided: Vec<(BlockHeader, Certificate)>,
+        log: Vec<Record>,
+        log_intact: bool,
+    ) {
         let last = decided.last();
         let restored = Restored {
             height,
             parent: last.map_or(GENESIS, |(header, _)| header.digest(LEDGER)),
             last_proposer: last.map_or(ValidatorIndex(0), |(header, _)| header.proposer),
             decision: last.map(|(_, certificate)| certificate.clone()),
-            records: if keep_log { node.log.clone() } else { Vec::new() },
-            log_intact: keep_log,
+            records: log.into_iter().filter(|r| r.height() >= height).collect(),
+            log_intact,
         };
         let config = config(self.policy, u16::try_from(self.nodes.len()).unwrap(), at as u16);
         let evidence = self.nodes[at].evidence.clone();

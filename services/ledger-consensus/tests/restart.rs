@@ -104,3 +104,29 @@ fn a_lone_node_does_not_vote_before_it_has_heard_the_others() {
     cluster.introduce();
     assert!(cluster.nodes[0].engine.may_vote());
 }
+
+#[test]
+fn an_old_copy_from_heights_ago_is_caught_by_what_peers_have_heard() {
+    // A restored backup: its log is whole, but it has voted since.
+    let mut cluster = Cluster::new(Policy::Bft, 4);
+    assert!(cluster.reaches(3, 1_000));
+    let old = (cluster.nodes[3].decided.clone(), cluster.nodes[3].log.clone());
+    assert!(cluster.reaches(9, 1_000));
+    let height = u64::try_from(old.0.len()).unwrap();
+    cluster.restart_from(3, height + 1, old.0, old.1);
+    assert!(!cluster.nodes[3].engine.may_vote(), "peers have heard it at later heights");
+    assert!(cluster.reaches(20, 60_000));
+    assert!(cluster.nodes[3].engine.may_vote(), "everything it may have voted on is decided");
+    assert!(cluster.accused().is_empty());
+}
+
+#[test]
+fn a_node_that_is_merely_behind_may_vote_as_soon_as_it_has_caught_up() {
+    // If being behind made nodes silent, a few slow restarts would halt the ledger.
+    let mut cluster = Cluster::new(Policy::Bft, 4);
+    cluster.nodes[3].up = false;
+    assert!(cluster.reaches(9, 5_000));
+    cluster.nodes[3].up = true;
+    cluster.restart(3, true);
+    assert!(cluster.nodes[3].engine.may_vote());
+}

@@ -4,7 +4,8 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use ledger_consensus::{
-    Config, Engine, Record, Replica, ReplicaConfig, Restored, Rules, Timing, replica::Tail,
+    Config, Engine, Replica, ReplicaConfig, Restored, Rules, Timing,
+    replica::{Entry, Tail},
 };
 use ledger_state::{BlockInput, ExecutedBlock, Origin, State};
 use ledger_storage::{
@@ -125,13 +126,14 @@ impl Node {
     ) -> Result<Replica> {
         let ledger = self.genesis.ledger();
         let head = blocks.head();
-        let records = match votes {
-            VoteLogState::Intact(records) => records,
+        let entries = match votes {
+            VoteLogState::Intact(entries) => entries,
             VoteLogState::Fresh | VoteLogState::Damaged(_) => Vec::new(),
         };
-        let records = records.iter().map(|(_, bytes)| codec::decode::<Record>(bytes));
+        let entries = entries.iter().map(|(_, bytes)| codec::decode(bytes));
+        let (records, payloads) = Entry::split(entries.collect::<Result<_, _>>()?, head + 1);
         let mut restored = Restored::fresh(self.genesis.digest());
-        restored.records = records.collect::<Result<_, _>>()?;
+        restored.records = records;
         restored.log_intact = log_intact;
         let mut tail =
             Tail { executed: state.executed(), time_ms: self.genesis.created_at_ms, open: false };
@@ -149,7 +151,7 @@ impl Node {
         let config = Config::from_genesis(&self.genesis, self.key.clone(), timing)
             .context("the genesis lists every simulated node")?;
         let engine = Engine::mutant(config.clone(), restored, now_ms, self.rules);
-        Ok(Replica::with_engine(ReplicaConfig::default(), config, engine, tail, now_ms))
+        Ok(Replica::with_engine(ReplicaConfig::default(), config, engine, payloads, tail, now_ms))
     }
 
     /// The process ends, and the machine with it if `power_cut`; says whether SQLite's file may be
@@ -183,9 +185,16 @@ impl Node {
 }
 
 impl Running {
-    /// Stores, syncs and executes one decided block.
+    /// Writes entries to the vote log; they are durable after its next sync.
+    pub(crate) fn write_votes(&mut self, entries: &[Entry]) -> Result<()> {
+        for entry in entries {
+            self.votes.append(entry.height(), &codec::encode(entry))?;
+        }
+        Ok(())
+    }
+
+    /// Makes one appended block durable and executes it.
     pub(crate) fn commit(&mut self, decided: &DecidedBlock) -> Result<ExecutedBlock> {
-        self.blocks.append(decided)?;
         self.blocks.sync()?;
         self.votes.forget_below(decided.block.header.height + 1)?;
         execute(&mut self.state, decided)

@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use ledger_consensus::{
-    Record, Rules, Timer,
+    Rules, Timer,
     replica::{Effect, Event},
 };
 use ledger_types::{
     Digest, Endorsement, Genesis, LedgerId, Member, Message, NodeId, SigningKey, Suite, Validator,
-    ValidatorIndex, codec::encode, genesis::Charter, message::DecidedBlock,
+    ValidatorIndex, genesis::Charter, message::DecidedBlock,
 };
 
 use crate::{
@@ -66,7 +66,7 @@ impl Report {
 enum What {
     Deliver { from: ValidatorIndex, to: ValidatorIndex, message: Arc<Message> },
     Timer { node: usize, life: u64, timer: Timer },
-    Sync { node: usize, life: u64, record: Box<Record>, token: u64 },
+    Sync { node: usize, life: u64, token: u64 },
     Commit { node: usize, life: u64, decided: DecidedBlock },
     Tick { node: usize },
     Client,
@@ -318,9 +318,8 @@ impl World {
             What::Timer { node, life, timer } if self.nodes[node].life == life => {
                 self.tell(node, Event::Timer(timer))
             }
-            What::Sync { node, life, record, token } if self.nodes[node].life == life => {
+            What::Sync { node, life, token } if self.nodes[node].life == life => {
                 let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
-                running.votes.append(record.height(), &encode(&*record))?;
                 running.votes.sync()?;
                 self.tell(node, Event::Saved { token })
             }
@@ -363,9 +362,12 @@ impl World {
         let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
         for effect in running.replica.take_effects() {
             match effect {
-                Effect::Save { record, token } => {
+                Effect::Save { entries, token } => {
                     let delay = self.disk_time(node, 0);
-                    self.at(delay, What::Sync { node, life, record, token });
+                    if let Some(running) = &mut self.nodes[node].running {
+                        running.write_votes(&entries)?;
+                    }
+                    self.at(delay, What::Sync { node, life, token });
                 }
                 Effect::Send { to, message } => self.send(node, Some(to), &message)?,
                 Effect::Broadcast(message) => self.send(node, None, &message)?,
@@ -382,6 +384,9 @@ impl World {
                         .on_commit(&self.genesis, self.nodes[node].index.0, &decided)
                         .map_err(broken)?;
                     let delay = self.disk_time(node, 1);
+                    if let Some(running) = &mut self.nodes[node].running {
+                        running.blocks.append(&decided)?;
+                    }
                     self.at(delay, What::Commit { node, life, decided });
                 }
                 Effect::SendBlocks { to, from, until } => {

@@ -21,7 +21,7 @@ const SUPERBLOCK_MAGIC: &[u8; 8] = b"HANSASUP";
 const COPIES: usize = 4;
 const COPY: usize = 64;
 /// A log of this many bytes is written anew with only the records that still matter.
-const COMPACT_BYTES: u64 = 4 * 1024 * 1024;
+const COMPACT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What opening found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,7 @@ pub(crate) fn block(height: u64) -> DecidedBlock {
         proposer: ValidatorIndex(0),
         transaction_count: 2,
         transactions_root: Block::transactions_root(&transactions),
+        batches: Digest::ZERO,
         executed: Executed { height: height - 1, root: Digest::ZERO },
     };
     let certificate = Certificate {

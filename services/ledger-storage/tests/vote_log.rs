@@ -73,7 +73,7 @@ fn compaction_keeps_what_matters_through_a_crash_at_any_step() {
     for stop in 0..40 {
         let disk = SimulatedDisk::new(stop);
         let (mut log, _) = open(&disk);
-        log.append(1, &vec![1; 5 * 1024 * 1024]).unwrap();
+        log.append(1, &vec![1; 64 * 1024 * 1024 - 64]).unwrap();
         log.append(2, b"still undecided").unwrap();
         log.sync().unwrap();
         disk.fail_after(stop);

@@ -32,6 +32,13 @@ pub struct BatchRef {
     pub digest: Digest,
 }
 
+impl BatchRef {
+    /// The digest that a header states over the names of its batches.
+    pub fn list_digest(references: &[Self], ledger: LedgerId) -> Digest {
+        Digest::tagged_value(Domain::References, ledger, references)
+    }
+}
+
 impl Batch {
     /// The digest of the batch as sent.
     pub fn digest(&self, ledger: LedgerId) -> Digest {

@@ -50,6 +50,8 @@ pub struct BlockHeader {
     pub transaction_count: u32,
     /// Merkle root over the transactions' ids in order.
     pub transactions_root: Digest,
+    /// Digest over the names of its batches ([`crate::BatchRef::list_digest`]).
+    pub batches: Digest,
     /// What the proposer has executed: the height before this one.
     pub executed: Executed,
 }

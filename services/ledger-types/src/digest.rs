@@ -33,6 +33,8 @@ pub enum Domain {
     Transaction,
     /// A sealed batch as its origin sent it.
     Batch,
+    /// The names of a block's batches.
+    References,
     /// A block header.
     Block,
     /// A consensus vote.
@@ -67,6 +69,7 @@ impl Domain {
         match self {
             Self::Transaction => "hansa/transaction/v1",
             Self::Batch => "hansa/batch/v1",
+            Self::References => "hansa/references/v1",
             Self::Block => "hansa/block/v1",
             Self::Vote => "hansa/vote/v1",
             Self::Timeout => "hansa/timeout/v1",

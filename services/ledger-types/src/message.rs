@@ -42,6 +42,9 @@ pub struct Head {
     pub block: Digest,
     /// Last executed height and root.
     pub executed: Executed,
+    /// For each validator the highest height at which the sender has heard it speak: who comes back
+    /// on an old copy of its folder learns it from here.
+    pub heard: Vec<u64>,
     /// Unix milliseconds at the sender.
     pub time_ms: u64,
     /// Over everything above.

@@ -21,7 +21,7 @@ pub struct Proposal {
     pub round: u32,
     /// The block.
     pub header: BlockHeader,
-    /// Where its transactions are, in order. Not signed: the header's root covers the content.
+    /// Where its transactions are, in order; the header states their digest.
     pub batches: Vec<BatchRef>,
     /// `n − f` timeouts for this round; empty in round 0.
     pub justification: Vec<Timeout>,

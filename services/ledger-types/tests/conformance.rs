@@ -52,6 +52,7 @@ fn lines() -> String {
         decided: 1,
         block: header.digest(LEDGER),
         executed: header.executed,
+        heard: vec![1, 1, 0, 2],
         time_ms: 5,
         signature: ledger_types::Signature([0; 64]),
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use ledger_types::{
-    Block, BlockHeader, Certificate, CertificateKind, Digest, Endorsement, Executed, Genesis,
-    LedgerId, Member, MerklePath, NodeId, Outcome, Payload, Policy, Receipt, Signature, SigningKey,
-    Statement, Suite, Transaction, TransactionBody, Validator, ValidatorIndex, Vote, VoteKind,
-    genesis::Charter, merkle_root, outcome::execution_root,
+    BatchRef, Block, BlockHeader, Certificate, CertificateKind, Digest, Endorsement, Executed,
+    Genesis, LedgerId, Member, MerklePath, NodeId, Outcome, Payload, Policy, Receipt, Signature,
+    SigningKey, Statement, Suite, Transaction, TransactionBody, Validator, ValidatorIndex, Vote,
+    VoteKind, genesis::Charter, merkle_root, outcome::execution_root,
 };
 
 pub(crate) const LEDGER: LedgerId = LedgerId([7; 16]);
@@ -74,6 +74,7 @@ pub(crate) fn block() -> Block {
         proposer: ValidatorIndex(0),
         transaction_count: 3,
         transactions_root: Block::transactions_root(&transactions),
+        batches: BatchRef::list_digest(&[], LEDGER),
         executed: Executed { height: 0, root: Digest::ZERO },
     };
     Block { header, transactions }

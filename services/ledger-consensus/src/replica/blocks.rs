@@ -19,11 +19,15 @@ impl Replica {
     ) {
         let height = header.height;
         self.building = None;
+        self.journaled.clear();
+        self.recall();
         self.last_time_ms = header.time_ms;
         self.last_count = header.transaction_count as usize;
         self.open = header.transaction_count > 0;
         self.compare(header.executed);
-        self.recent.insert(height, (header.clone(), batches.clone()));
+        if transactions.is_none() {
+            self.recent.insert(height, (header.clone(), batches.clone()));
+        }
         self.recent.retain(|h, _| h + RECENT_HEIGHTS > height);
         self.decided.insert(height, Decision { header, batches, certificate, transactions });
         self.commit_whole();
@@ -74,8 +78,10 @@ impl Replica {
         self.roots.insert(executed.height, executed.root);
         self.roots.retain(|height, _| height + RECENT_HEIGHTS > executed.height);
         // The next block may have been decided before this one was executed here.
-        if let Some((header, _)) = self.recent.get(&(executed.height + 1)) {
-            let certified = header.executed;
+        let next = executed.height + 1;
+        let recent = self.recent.get(&next).map(|(header, _)| header.executed);
+        let certified = recent.or(self.decided.get(&next).map(|decision| decision.header.executed));
+        if let Some(certified) = certified {
             self.compare(certified);
         }
         self.after_execution();

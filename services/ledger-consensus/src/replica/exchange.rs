@@ -41,7 +41,6 @@ impl Replica {
     fn on_batch(&mut self, batch: Arc<Batch>) {
         let known = self.mempool.get(&batch.digest(self.consensus.ledger)).is_some();
         let sane = batch.origin.place() < self.consensus.keys.len()
-            && batch.origin != self.consensus.own
             && !batch.transactions.is_empty()
             && batch.transactions.len() <= limits::BATCH_TRANSACTIONS_MAX;
         if !known && sane {
@@ -50,11 +49,20 @@ impl Replica {
     }
 
     pub(super) fn on_batch_verified(&mut self, batch: &Arc<Batch>, valid: bool) {
-        if valid && self.mempool.insert(batch) {
+        let wanted = self.is_wanted(&batch.digest(self.consensus.ledger));
+        if valid && self.mempool.insert(batch, wanted) {
             self.try_validate();
             self.commit_whole();
             self.on_more_work();
         }
+    }
+
+    /// Whether a block that is being judged or committed needs this batch; then no bound on what
+    /// waits may keep it out. It may be an own one, from before a restart.
+    fn is_wanted(&self, batch: &Digest) -> bool {
+        let judged = self.validating.values().map(|(_, batches)| batches);
+        let decided = self.decided.values().map(|decision| &decision.batches);
+        judged.chain(decided).flatten().any(|reference| reference.digest == *batch)
     }
 
     fn on_fetch_proposed(&mut self, from: ValidatorIndex, height: u64, block: Digest) {
@@ -73,12 +81,16 @@ impl Replica {
 
     fn on_head(&mut self, from: ValidatorIndex, head: Head) {
         let key = self.consensus.keys.get(head.node.place());
-        if head.node != from || !key.is_some_and(|key| head.verify(self.consensus.ledger, key)) {
+        if head.node != from
+            || head.heard.len() != self.consensus.keys.len()
+            || !key.is_some_and(|key| head.verify(self.consensus.ledger, key))
+        {
             return;
         }
         let in_progress = head.in_progress;
+        let heard_me = head.heard.get(self.consensus.own.place()).copied().unwrap_or(0);
         self.heads.insert(from, head);
-        self.tell(Input::PeerHeight { peer: from, in_progress });
+        self.tell(Input::PeerHeight { peer: from, in_progress, heard_me });
     }
 
     /// This node's own head, signed.
@@ -90,6 +102,7 @@ impl Replica {
             decided: height - 1,
             block: self.engine.parent(),
             executed: self.executed,
+            heard: self.engine.heard().to_vec(),
             time_ms: self.now_ms,
             signature: Signature([0; 64]),
         };

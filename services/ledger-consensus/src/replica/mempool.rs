@@ -79,18 +79,16 @@ impl Mempool {
     fn seal_one(&mut self, transactions: Vec<Arc<Transaction>>) -> Arc<Batch> {
         self.sequence += 1;
         let batch = Arc::new(Batch { origin: self.own, sequence: self.sequence, transactions });
-        self.insert(&batch);
+        self.insert(&batch, true);
         batch
     }
 
-    /// Takes a verified batch; says whether it is new.
-    pub(super) fn insert(&mut self, batch: &Arc<Batch>) -> bool {
+    /// Takes a verified batch; says whether it did. A batch that a block needs is always taken.
+    pub(super) fn insert(&mut self, batch: &Arc<Batch>, wanted: bool) -> bool {
         let reference = batch.reference(self.ledger);
         let of_origin = self.waiting_of.entry(batch.origin).or_default();
-        if self.batches.contains_key(&reference.digest)
-            || self.batches.len() >= BATCHES_MAX
-            || *of_origin >= BATCHES_OF_PEER_MAX
-        {
+        let room = self.batches.len() < BATCHES_MAX && *of_origin < BATCHES_OF_PEER_MAX;
+        if self.batches.contains_key(&reference.digest) || !(room || wanted) {
             return false;
         }
         *of_origin += 1;

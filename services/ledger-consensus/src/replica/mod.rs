@@ -1,15 +1,22 @@
 //! A validator around the engine: waiting transactions, sealed batches, blocks in order, and
 //! fetching what was missed. Like the engine it does no IO: events in, effects out.
 //!
+//! Whoever votes for a block keeps its transactions on disk first: a block that may be decided must
+//! not vanish with the memory of the nodes that voted for it.
+//!
 //! A transaction goes: verified by the shell → sealed into a batch by the node that took it → sent
 //! once to all → named by a proposal → decided → stored and executed by the shell, in order.
 
 mod blocks;
 mod exchange;
+mod journal;
 mod mempool;
 mod proposals;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ledger_types::{
     Batch, BatchRef, BlockHeader, Certificate, Digest, Executed, Message, Transaction,
@@ -23,8 +30,9 @@ use crate::{
     engine::Engine,
     evidence::Evidence,
     input::Input,
-    record::{Record, Restored},
+    record::Restored,
 };
+pub use journal::{Entry, Payload};
 use mempool::Mempool;
 
 /// Heights whose batches and headers are kept for peers that are a little late.
@@ -78,7 +86,7 @@ pub enum Event {
         /// Whether every signature in it holds.
         valid: bool,
     },
-    /// The record of [`Effect::Save`] is on disk.
+    /// The entries of [`Effect::Save`] are on disk.
     Saved {
         /// Which.
         token: u64,
@@ -96,10 +104,10 @@ pub enum Event {
 /// What the replica asks of the shell, in this order.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Append to the vote log and sync, then [`Event::Saved`].
+    /// Append to the vote log in order and sync, then [`Event::Saved`].
     Save {
-        /// The record.
-        record: Box<Record>,
+        /// The entries, all of one height.
+        entries: Vec<Entry>,
         /// For the answer.
         token: u64,
     },
@@ -197,6 +205,10 @@ pub struct Replica {
     retry_at_ms: u64,
     head_at_ms: u64,
     diverged: bool,
+    /// Blocks of the height in progress whose payload is in the vote log.
+    journaled: BTreeSet<Digest>,
+    /// Payloads of later heights, from before a restart.
+    restored: Vec<Payload>,
     effects: Vec<Effect>,
 }
 
@@ -206,12 +218,12 @@ impl Replica {
         config: ReplicaConfig,
         consensus: Config,
         restored: Restored,
+        payloads: Vec<Payload>,
         tail: Tail,
         now_ms: u64,
     ) -> Self {
-        let next_commit = restored.height;
         let engine = Engine::new(consensus.clone(), restored, now_ms);
-        Self::around(config, consensus, engine, next_commit, tail, now_ms)
+        Self::around(config, consensus, engine, payloads, tail, now_ms)
     }
 
     /// A validator around a given engine, for simulations of broken ones.
@@ -220,24 +232,25 @@ impl Replica {
         config: ReplicaConfig,
         consensus: Config,
         engine: Engine,
+        payloads: Vec<Payload>,
         tail: Tail,
         now_ms: u64,
     ) -> Self {
-        let next_commit = engine.height();
-        Self::around(config, consensus, engine, next_commit, tail, now_ms)
+        Self::around(config, consensus, engine, payloads, tail, now_ms)
     }
 
     fn around(
         config: ReplicaConfig,
         consensus: Config,
         engine: Engine,
-        next_commit: u64,
+        payloads: Vec<Payload>,
         tail: Tail,
         now_ms: u64,
     ) -> Self {
         let mut replica = Self {
             config,
             mempool: Mempool::new(consensus.ledger, consensus.own),
+            next_commit: engine.height(),
             consensus,
             engine,
             now_ms,
@@ -250,15 +263,17 @@ impl Replica {
             building: None,
             validating: BTreeMap::new(),
             decided: BTreeMap::new(),
-            next_commit,
             recent: BTreeMap::new(),
             heads: BTreeMap::new(),
             behind_to: 0,
             retry_at_ms: 0,
             head_at_ms: 0,
             diverged: false,
+            journaled: BTreeSet::new(),
+            restored: payloads,
             effects: Vec::new(),
         };
+        replica.recall();
         replica.obey();
         replica
     }
@@ -338,7 +353,8 @@ impl Replica {
         for command in self.engine.take_commands() {
             match command {
                 Command::Save { record, token } => {
-                    self.effects.push(Effect::Save { record, token })
+                    let entries = self.journal(*record);
+                    self.effects.push(Effect::Save { entries, token });
                 }
                 Command::Send { to, message } => {
                     let message = Arc::new(Message::Consensus(message));

@@ -49,6 +49,7 @@ impl Replica {
             proposer: self.consensus.own,
             transaction_count: u32::try_from(transactions.len()).expect("blocks are bounded"),
             transactions_root: Block::transactions_root(&transactions),
+            batches: BatchRef::list_digest(&batches, self.consensus.ledger),
             executed: self.executed,
         };
         self.tell(Input::Built { height, round, header, batches });
