@@ -4,6 +4,7 @@
 //! never happen. Runs the production replica, storage and state. One seed decides everything; the
 //! same seed gives the same run. Must not know sockets, threads of the node, or HTTP.
 
+mod batch;
 mod cheat;
 mod client;
 mod invariants;
@@ -12,5 +13,6 @@ mod node;
 mod plan;
 mod world;
 
+pub use batch::run_many;
 pub use plan::{Cheat, Plan};
 pub use world::{Failure, Report, run, run_mutant};

@@ -1,13 +1,9 @@
 //! `ledger-sim --seeds N --from S`: runs seeds, says which faults fired, names a seed that fails.
 
-use std::{
-    process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Instant,
-};
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ledger_sim::{Failure, Report, run};
+use ledger_sim::{Failure, run_many};
 
 const HELP: &str = "\
 ledger-sim [--seeds N] [--from S] [--verbose]
@@ -58,54 +54,24 @@ fn main() -> ExitCode {
 
 fn simulate(options: &Options) -> ExitCode {
     let start = Instant::now();
-    let next = AtomicU64::new(options.from);
-    let end = options.from.saturating_add(options.seeds);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let results: Vec<(Report, Vec<Failure>)> = std::thread::scope(|scope| {
-        let worker = || {
-            let (mut total, mut failures) = (Report::default(), Vec::new());
-            loop {
-                let seed = next.fetch_add(1, Relaxed);
-                if seed >= end {
-                    return (total, failures);
-                }
-                match run(seed) {
-                    Ok(report) => {
-                        if options.verbose {
-                            println!(
-                                "seed {seed}: height {}, {} applied",
-                                report.heights, report.applied
-                            );
-                        }
-                        total.add(&report);
-                    }
-                    Err(failure) => failures.push(failure),
-                }
-            }
-        };
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        handles.into_iter().map(|h| h.join().expect("a simulation panicked")).collect()
+    let (total, failures) = run_many(options.from, options.seeds, |seed, outcome| {
+        if options.verbose
+            && let Ok(report) = outcome
+        {
+            println!("seed {seed}: height {}, {} applied", report.heights, report.applied);
+        }
     });
-    let (mut total, mut failures) = (Report::default(), Vec::new());
-    for (report, failed) in results {
-        total.add(&report);
-        failures.extend(failed);
-    }
+    let seconds = start.elapsed().as_secs_f64();
     println!(
-        "{} seeds from {}: {} heights, {} transactions applied, {:.1} s",
-        options.seeds,
-        options.from,
-        total.heights,
-        total.applied,
-        start.elapsed().as_secs_f64()
+        "{} seeds from {}: {} heights, {} transactions applied, {seconds:.1} s",
+        options.seeds, options.from, total.heights, total.applied
     );
     for (fault, count) in &total.faults {
         println!("  {fault:<20} {count:>9}");
     }
     for Failure { seed, what } in &failures {
-        eprintln!(
-            "seed {seed} failed: {what}\n  replay: cargo xtask sim --seeds 1 --from {seed} --verbose"
-        );
+        eprintln!("seed {seed} failed: {what}");
+        eprintln!("  replay: cargo xtask sim --seeds 1 --from {seed} --verbose");
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
