@@ -92,6 +92,28 @@ impl TestDatabase {
         self.cluster.login(login, &self.name)
     }
 
+    /// Runs a script in it as the superuser: damage, for tests that have no SQL of their own.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn run_script(&self, script: &str) {
+        self.cluster.run_script(&self.name, script).await.expect("the script is right");
+    }
+
+    /// Ends its connections and refuses new ones, as a server that is gone would; other tests'
+    /// databases are not touched.
+    ///
+    /// # Panics
+    /// When the cluster does not answer.
+    pub async fn lose(&self) {
+        let name = &self.name;
+        let script = format!(
+            "ALTER DATABASE {name} CONNECTION LIMIT 0; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"
+        );
+        self.cluster.run_script("postgres", &script).await.expect("the cluster answers");
+    }
+
     /// How to reach it as the superuser: for checks of the catalogue and for damage.
     #[must_use]
     pub fn superuser(&self) -> PgConnectOptions {

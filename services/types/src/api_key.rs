@@ -26,6 +26,7 @@ pub struct ApiKey {
 
 /// A new API key.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "ci", "role": "operator"}))]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyCreate {
     /// Unique among the tenant's keys in force.
@@ -43,9 +44,11 @@ pub struct ApiKeyCreated {
     /// The key without its secret.
     #[serde(flatten)]
     pub key: ApiKey,
-    /// `hansa_<id>_<secret>`: send as `Authorization: Bearer …`. Not recoverable later.
+    /// `hansa_<id>_<secret>`: send as `Authorization: Bearer …`. Not recoverable later: absent in
+    /// the answer to a repeated request.
     #[schema(example = "hansa_0199…_5f0c…")]
-    pub token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 impl std::fmt::Debug for ApiKeyCreated {

@@ -124,6 +124,7 @@ pub struct Consortium {
 
 /// A new consortium with its founder's seat.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "demo", "display_name": "Demo", "administrator_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "signature": "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"}))]
 #[serde(deny_unknown_fields)]
 pub struct ConsortiumCreate {
     /// Unique among the owner's.
@@ -144,6 +145,7 @@ pub struct ConsortiumCreate {
 
 /// A change of a consortium (merge patch): absent fields stay as they are.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"display_name": "Demo"}))]
 #[serde(deny_unknown_fields)]
 pub struct ConsortiumUpdate {
     /// Title for people.

@@ -48,6 +48,7 @@ pub struct Invitation {
 
 /// A new invitation.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"tenant": "beta"}))]
 #[serde(deny_unknown_fields)]
 pub struct InvitationCreate {
     /// The name of the tenant to invite, exactly.
@@ -59,6 +60,7 @@ pub struct InvitationCreate {
 
 /// The acceptance of an invitation, signed by the member's administrator key.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"administrator_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "signature": "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"}))]
 #[serde(deny_unknown_fields)]
 pub struct InvitationAccept {
     /// The name of the seat; the tenant's name unless given.
@@ -69,8 +71,3 @@ pub struct InvitationAccept {
     /// That key's signature over the acceptance statement.
     pub signature: Signature,
 }
-
-/// The refusal of an invitation; nothing needs to be said.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InvitationDecline {}

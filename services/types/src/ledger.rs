@@ -76,6 +76,7 @@ pub struct Ledger {
 
 /// A new ledger.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "main", "policy": "bft"}))]
 #[serde(deny_unknown_fields)]
 pub struct LedgerCreate {
     /// Unique in the consortium.
@@ -96,6 +97,7 @@ const fn default_suite() -> CryptoSuite {
 
 /// A change of a ledger that has no genesis yet (merge patch).
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"policy": "cft"}))]
 #[serde(deny_unknown_fields)]
 pub struct LedgerUpdate {
     /// How its nodes agree.
@@ -103,8 +105,3 @@ pub struct LedgerUpdate {
     /// Accept fewer nodes than production needs.
     pub development: Option<bool>,
 }
-
-/// The launch of a ledger; it needs no parameters yet.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LedgerLaunch {}

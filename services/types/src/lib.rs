@@ -15,6 +15,7 @@ mod ledger;
 mod list;
 mod me;
 mod member;
+mod no_parameters;
 mod node;
 mod operation;
 pub mod problem;
@@ -35,21 +36,16 @@ pub use consortium::{
 };
 pub use event::{Event, EventKind};
 pub use incident::{Incident, IncidentKind};
-pub use invitation::{
-    Invitation, InvitationAccept, InvitationCreate, InvitationDecline, InvitationPhase,
-};
-pub use ledger::{
-    ConsensusPolicy, CryptoSuite, Ledger, LedgerCreate, LedgerLaunch, LedgerPhase, LedgerUpdate,
-};
+pub use invitation::{Invitation, InvitationAccept, InvitationCreate, InvitationPhase};
+pub use ledger::{ConsensusPolicy, CryptoSuite, Ledger, LedgerCreate, LedgerPhase, LedgerUpdate};
 pub use list::{
     ApiKeyList, AuditEventList, ConsortiumList, IncidentList, InvitationList, LedgerList,
     MemberList, NodeList, OperationList, TenantList, UserList,
 };
 pub use me::{Caller, Me};
 pub use member::{Member, MemberPhase};
-pub use node::{
-    Node, NodeCreate, NodeObservation, NodePhase, NodePrivate, NodeUpdate, RunState, RuntimeKind,
-};
+pub use no_parameters::NoParameters;
+pub use node::{Node, NodeCreate, NodeObservation, NodePhase, NodePrivate, RunState, RuntimeKind};
 pub use operation::{
     NextAction, Operation, OperationKind, OperationReason, OperationState, OperationStep,
     StepState, Target,
@@ -64,14 +60,33 @@ pub use user::{User, UserCreate, UserPhase, UserUpdate};
 
 /// An enum of the API as text: the same words in JSON, in the database and in logs.
 macro_rules! word_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
+        $(#[doc = $doc])*
         #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, Hash,
-            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+            Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
         )]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        // By hand: the derive does not see words that come from a macro.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .description(Some(concat!($($doc),*).trim()))
+                    .enum_values(Some([$($text),+]))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($name))
+            }
         }
 
         impl $name {

@@ -127,6 +127,7 @@ pub struct Node {
 
 /// A new node of the caller's member.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "one", "runtime": "process"}))]
 #[serde(deny_unknown_fields)]
 pub struct NodeCreate {
     /// Unique in the ledger.
@@ -139,8 +140,3 @@ pub struct NodeCreate {
 const fn default_runtime() -> RuntimeKind {
     RuntimeKind::Process
 }
-
-/// Changes what a node should be doing; it takes no parameters yet.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NodeUpdate {}

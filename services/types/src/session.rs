@@ -8,6 +8,7 @@ use crate::{Email, Password};
 
 /// A sign-in.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"tenant": "alpha", "email": "ana@alpha.example", "password": "correct horse battery staple"}))]
 #[serde(deny_unknown_fields)]
 pub struct SessionCreate {
     /// The tenant's name.

@@ -79,6 +79,6 @@ hex_bytes! {
 hex_bytes! {
     /// An Ed25519 signature, 128 hexadecimal digits.
     #[derive(ToSchema)]
-    #[schema(value_type = String, pattern = "^[0-9a-fA-F]{128}$", example = "00")]
+    #[schema(value_type = String, pattern = "^[0-9a-fA-F]{128}$", example = "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000")]
     Signature, 64, "must be 128 hexadecimal digits"
 }

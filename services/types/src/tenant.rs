@@ -47,6 +47,7 @@ pub struct Tenant {
 
 /// A new tenant with its first administrator.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "delta", "display_name": "Delta", "administrator": {"email": "bo@alpha.example", "display_name": "Bo", "role": "operator", "password": "correct horse battery staple"}}))]
 #[serde(deny_unknown_fields)]
 pub struct TenantCreate {
     /// Unique in the installation.

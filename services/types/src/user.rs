@@ -40,6 +40,7 @@ pub struct User {
 
 /// A new user.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"email": "bo@alpha.example", "display_name": "Bo", "role": "operator", "password": "correct horse battery staple"}))]
 #[serde(deny_unknown_fields)]
 pub struct UserCreate {
     /// Unique in the tenant.
@@ -59,6 +60,7 @@ const fn viewer() -> Role {
 
 /// A change of a user (merge patch): absent fields stay as they are.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"display_name": "Bo"}))]
 #[serde(deny_unknown_fields)]
 pub struct UserUpdate {
     /// Name for people.

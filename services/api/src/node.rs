@@ -1,0 +1,137 @@
+//! Ledger nodes.
+
+use axum::{Json, extract::State};
+use hansa_core::{LedgerId, NodeId};
+use hansa_types::{NoParameters, Node, NodeCreate, NodeList, Operation};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    answer::{Accepted, Answer, Tagged},
+    extract::{Body, Caller, IfMatch, PageParams, Path, Query},
+    server::Api,
+};
+
+pub(crate) fn router() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(node_create, node_list))
+        .routes(routes!(node_get, node_delete))
+        .routes(routes!(node_start))
+        .routes(routes!(node_stop))
+        .routes(routes!(node_restart))
+}
+
+/// Add a node
+///
+/// It belongs to the caller's member. The answer says that it is recorded; follow the operation.
+#[utoipa::path(
+    post, path = "/v1/ledgers/{ledger_id}/nodes", tag = "nodes",
+    params(("ledger_id" = LedgerId, Path, description = "The ledger")),
+    request_body = NodeCreate,
+    responses((status = 202, description = "The operation that makes it", body = Operation)),
+)]
+async fn node_create(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(ledger): Path<LedgerId>,
+    body: Body<NodeCreate>,
+) -> Answer<Accepted> {
+    let Body { value, repeat } = body;
+    Ok(Accepted(api.control.node_create(&caller.context, ledger, &value, repeat).await?))
+}
+
+/// List a ledger's nodes
+///
+/// Of all members. Where a node runs is shown to its own member only.
+#[utoipa::path(
+    get, path = "/v1/ledgers/{ledger_id}/nodes", tag = "nodes",
+    params(("ledger_id" = LedgerId, Path, description = "The ledger"), PageParams),
+    responses((status = 200, description = "A page of nodes", body = NodeList)),
+)]
+async fn node_list(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(ledger): Path<LedgerId>,
+    Query(page): Query<PageParams>,
+) -> Answer<Json<NodeList>> {
+    Ok(Json(api.control.node_list(&caller.context, ledger, &page.into()).await?))
+}
+
+/// Read a node
+#[utoipa::path(
+    get, path = "/v1/nodes/{node_id}", tag = "nodes",
+    params(("node_id" = NodeId, Path, description = "The node")),
+    responses((status = 200, description = "The node", body = Node)),
+)]
+async fn node_get(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+) -> Answer<Tagged<Node>> {
+    Ok(Tagged(api.control.node_get(&caller.context, id).await?))
+}
+
+/// End a node
+#[utoipa::path(
+    delete, path = "/v1/nodes/{node_id}", tag = "nodes",
+    params(
+        ("node_id" = NodeId, Path, description = "The node"),
+        ("If-Match" = String, Header, description = "The ETag that the end is meant for"),
+    ),
+    responses((status = 202, description = "The operation that ends it", body = Operation)),
+)]
+async fn node_delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+    IfMatch(expected): IfMatch,
+) -> Answer<Accepted> {
+    Ok(Accepted(api.control.node_delete(&caller.context, id, expected).await?))
+}
+
+/// Start a node
+#[utoipa::path(
+    post, path = "/v1/nodes/{node_id}/start", tag = "nodes",
+    params(("node_id" = NodeId, Path, description = "The node")),
+    request_body = NoParameters,
+    responses((status = 202, description = "The operation that starts it", body = Operation)),
+)]
+async fn node_start(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+    body: Body<NoParameters>,
+) -> Answer<Accepted> {
+    Ok(Accepted(api.control.node_start(&caller.context, id, body.repeat).await?))
+}
+
+/// Stop a node
+#[utoipa::path(
+    post, path = "/v1/nodes/{node_id}/stop", tag = "nodes",
+    params(("node_id" = NodeId, Path, description = "The node")),
+    request_body = NoParameters,
+    responses((status = 202, description = "The operation that stops it", body = Operation)),
+)]
+async fn node_stop(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+    body: Body<NoParameters>,
+) -> Answer<Accepted> {
+    Ok(Accepted(api.control.node_stop(&caller.context, id, body.repeat).await?))
+}
+
+/// Restart a node
+#[utoipa::path(
+    post, path = "/v1/nodes/{node_id}/restart", tag = "nodes",
+    params(("node_id" = NodeId, Path, description = "The node")),
+    request_body = NoParameters,
+    responses((status = 202, description = "The operation that restarts it", body = Operation)),
+)]
+async fn node_restart(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+    body: Body<NoParameters>,
+) -> Answer<Accepted> {
+    Ok(Accepted(api.control.node_restart(&caller.context, id, body.repeat).await?))
+}

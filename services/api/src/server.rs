@@ -1,0 +1,62 @@
+//! The router, with what every request passes.
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hansa_control::ControlPlane;
+use hansa_core::{Error, Kind};
+use hansa_types::Code;
+use http::{HeaderValue, StatusCode, header};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    error::{ApiError, answer_with_problems},
+    openapi,
+};
+
+/// What handlers get.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub(crate) control: Arc<ControlPlane>,
+    pub(crate) origins: Arc<[HeaderValue]>,
+}
+
+impl Api {
+    /// An API over `control`. Browsers may change things only from pages of these `origins`, each
+    /// as a browser writes it: `https://hansa.example`.
+    #[must_use]
+    pub fn new(control: Arc<ControlPlane>, origins: Vec<HeaderValue>) -> Self {
+        Self { control, origins: origins.into() }
+    }
+}
+
+/// The whole API as a service.
+pub fn router(api: Api) -> Router {
+    let (routes, document) = openapi::routes();
+    let document = Arc::new(document);
+    routes
+        .route("/v1/openapi.json", get(async move || Json(Arc::clone(&document)).into_response()))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .fallback(async || ApiError::from(Error::NotFound(Kind::Route)))
+        .with_state(api)
+        .layer(CatchPanicLayer::custom(after_panic))
+        .layer(middleware::from_fn(answer_with_problems))
+}
+
+async fn readyz(State(api): State<Api>) -> Result<Response, ApiError> {
+    api.control.ready().await?;
+    let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok((StatusCode::OK, plain, "ready\n").into_response())
+}
+
+/// A panic is a fault of ours; its text may hold anything and goes nowhere but the log.
+fn after_panic(_: Box<dyn Any + Send>) -> Response {
+    ApiError::new(Code::Internal, "an internal error occurred").into_response()
+}

@@ -1,0 +1,39 @@
+//! What the product does: every rule about tenants, credentials, consortiums, ledgers, nodes.
+//!
+//! Owns the methods behind the API, one file a noun, each taking an [`OpContext`]: it asks the
+//! policy, records the intent, acts in one transaction, records the outcome. Must not know HTTP,
+//! SQL or Kubernetes. What takes long is only asked for here: a method writes what should be and an
+//! operation, in one transaction, and reconcilers do the rest.
+
+mod access_token;
+mod act;
+mod api_key;
+mod audit_event;
+mod consortium;
+mod control_plane;
+mod event;
+mod identity;
+mod incident;
+mod invitation;
+mod jwt;
+mod ledger;
+mod member;
+mod node;
+mod operation;
+mod password;
+pub mod plan;
+mod session;
+mod signature;
+mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod user;
+
+pub use act::Repeat;
+pub use control_plane::{Config, ControlPlane, PageQuery};
+pub use event::{EventStream, Sent};
+pub use hansa_authz::OpContext;
+pub use identity::{Authenticated, Credential, CredentialId};
+pub use jwt::{JwtKey, JwtKeySet, JwtKeys};
+pub use session::SignedIn;
+pub use tenant::PlatformCreated;

@@ -1,0 +1,205 @@
+//! Ledger nodes: what they should be doing. Reconcilers make it so.
+
+use hansa_authz::{Action, OpContext};
+use hansa_core::{
+    Error, Kind, LedgerId, NodeId, OperationId, Refusal, Result, Revision, Timestamp, limits,
+};
+use hansa_store::{NewEvent, NewNode, NewOperation};
+use hansa_types::{
+    EventKind, LedgerPhase, Node, NodeCreate, NodeList, NodePhase, Operation, OperationKind,
+    RunState, Target,
+};
+
+use crate::{
+    act::{Act, Repeat, act},
+    control_plane::{ControlPlane, PageQuery},
+};
+
+impl ControlPlane {
+    /// Asks for a node of the caller's member.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::AlreadyExists`],
+    /// [`Error::QuotaExceeded`], [`Refusal::WrongPhase`] once the ledger has its genesis.
+    pub async fn node_create(
+        &self,
+        context: &OpContext,
+        ledger: LedgerId,
+        request: &NodeCreate,
+        repeat: Option<Repeat>,
+    ) -> Result<Operation> {
+        let NodeCreate { name, runtime } = request;
+        act!(self, context, "node_create", Some(ledger.uuid()), repeat, |act| {
+            let (handle, found) = act.tx.ledger_find(ledger).await?;
+            context.authorize(Action::AddNode, handle.subject())?;
+            let seat = handle.seat().ok_or(Error::Forbidden)?;
+            // Later validators join by a configuration change that the members sign.
+            if found.phase != LedgerPhase::Draft && found.phase != LedgerPhase::Failed {
+                let phase = found.phase.as_str();
+                return Err(Refusal::WrongPhase { kind: Kind::Ledger, phase }.into());
+            }
+            if act.tx.node_count(ledger).await? >= limits::NODES_PER_LEDGER_MAX {
+                return Err(Error::QuotaExceeded { limit: limits::NODES_PER_LEDGER_MAX });
+            }
+            let id = NodeId::new();
+            act.about(id.uuid());
+            let new = NewNode {
+                id,
+                ledger: handle,
+                member: seat,
+                name: name.clone(),
+                runtime: *runtime,
+                now: act.now,
+            };
+            act.tx.node_insert(&new).await?;
+            let (_, node) = act.tx.node_find(id).await?;
+            ask(&mut act, &node, OperationKind::NodeCreate).await
+        })
+    }
+
+    /// A node.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn node_get(&self, context: &OpContext, id: NodeId) -> Result<Node> {
+        let (handle, node) = self.reading(context).await?.node_find(id).await?;
+        context.authorize(Action::Read, handle.subject())?;
+        Ok(node)
+    }
+
+    /// The nodes of a ledger, of all members.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn node_list(
+        &self,
+        context: &OpContext,
+        ledger: LedgerId,
+        query: &PageQuery,
+    ) -> Result<NodeList> {
+        let list = format!("ledger={ledger} nodes");
+        let page = self.page(context, &list, query)?;
+        let mut tx = self.reading(context).await?;
+        let (handle, _) = tx.ledger_find(ledger).await?;
+        context.authorize(Action::Read, handle.subject())?;
+        self.listed(context, &list, tx.node_list(ledger, page).await?)
+    }
+
+    /// Asks that a node runs.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Refusal::OperationInProgress`].
+    pub async fn node_start(
+        &self,
+        context: &OpContext,
+        id: NodeId,
+        repeat: Option<Repeat>,
+    ) -> Result<Operation> {
+        act!(self, context, "node_start", Some(id.uuid()), repeat, |act| {
+            let node = own(context, &mut act, id, Action::Run).await?;
+            desire(&mut act, &node, RunState::Running, OperationKind::NodeStart).await
+        })
+    }
+
+    /// Asks that a node stops.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Refusal::OperationInProgress`].
+    pub async fn node_stop(
+        &self,
+        context: &OpContext,
+        id: NodeId,
+        repeat: Option<Repeat>,
+    ) -> Result<Operation> {
+        act!(self, context, "node_stop", Some(id.uuid()), repeat, |act| {
+            let node = own(context, &mut act, id, Action::Run).await?;
+            desire(&mut act, &node, RunState::Stopped, OperationKind::NodeStop).await
+        })
+    }
+
+    /// Asks that a node stops and starts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Refusal::OperationInProgress`].
+    pub async fn node_restart(
+        &self,
+        context: &OpContext,
+        id: NodeId,
+        repeat: Option<Repeat>,
+    ) -> Result<Operation> {
+        act!(self, context, "node_restart", Some(id.uuid()), repeat, |act| {
+            let node = own(context, &mut act, id, Action::Run).await?;
+            desire(&mut act, &node, RunState::Running, OperationKind::NodeRestart).await
+        })
+    }
+
+    /// Asks for the end of a node. A validator of a genesis leaves by a configuration change first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Stale`], [`Refusal::InUse`],
+    /// [`Refusal::OperationInProgress`].
+    pub async fn node_delete(
+        &self,
+        context: &OpContext,
+        id: NodeId,
+        expected: Revision,
+    ) -> Result<Operation> {
+        act!(self, context, "node_delete", Some(id.uuid()), None, |act| {
+            let node = own(context, &mut act, id, Action::Delete).await?;
+            if node.revision != expected {
+                return Err(Error::Stale);
+            }
+            let (_, ledger) = act.tx.ledger_find(node.ledger_id).await?;
+            if matches!(ledger.phase, LedgerPhase::Launching | LedgerPhase::Running) {
+                return Err(Refusal::InUse(Kind::Node).into());
+            }
+            desire(&mut act, &node, RunState::Deleted, OperationKind::NodeDelete).await
+        })
+    }
+}
+
+/// A node of the caller's own member that is not being ended.
+async fn own(context: &OpContext, act: &mut Act, id: NodeId, action: Action) -> Result<Node> {
+    let (handle, node) = act.tx.node_find(id).await?;
+    context.authorize(action, handle.subject())?;
+    if node.desired == RunState::Deleted {
+        let phase = NodePhase::Deleting.as_str();
+        return Err(Refusal::WrongPhase { kind: Kind::Node, phase }.into());
+    }
+    Ok(node)
+}
+
+async fn desire(
+    act: &mut Act,
+    node: &Node,
+    desired: RunState,
+    kind: OperationKind,
+) -> Result<Operation> {
+    let node = act.tx.node_set_desired(node.id, node.revision, desired).await?;
+    ask(act, &node, kind).await
+}
+
+async fn ask(act: &mut Act, node: &Node, kind: OperationKind) -> Result<Operation> {
+    act.tx.event_insert(&changed(node, act.now)).await?;
+    let operation = NewOperation {
+        id: OperationId::new(),
+        kind,
+        target: target(node),
+        now: act.now,
+        time_max: limits::NODE_OPERATION_TIME_MAX,
+    };
+    act.tx.operation_insert(&operation).await
+}
+
+const fn target(node: &Node) -> Target {
+    Target {
+        consortium_id: Some(node.consortium_id),
+        ledger_id: Some(node.ledger_id),
+        node_id: Some(node.id),
+    }
+}
+
+fn changed(node: &Node, at: Timestamp) -> NewEvent {
+    let subject_id = node.id.uuid();
+    NewEvent { tenant: None, kind: EventKind::Node, subject_id, target: target(node), at }
+}

@@ -1,0 +1,3 @@
+//! Decisions without effects: no database, no clock, no IO.
+
+pub mod launch;

@@ -1,0 +1,169 @@
+//! Tenants. Making one crosses tenants, so it happens in the identity role.
+
+use hansa_authz::{Action, OpContext, Subject};
+use hansa_core::{ApiKeyId, Error, Kind, Name, Purpose, Result, Secret, TenantId, UserId, limits};
+use hansa_store::{Claim, NewApiKey, NewTenant, NewUser};
+use hansa_types::{
+    Code, DisplayName, Role, Tenant, TenantCreate, TenantKind, TenantList, TenantPhase, UserCreate,
+};
+
+use crate::{
+    act::Repeat,
+    control_plane::{ControlPlane, PageQuery},
+    identity::api_key_text,
+};
+
+/// The tenant that runs the installation, with its first API key.
+#[derive(Debug)]
+pub struct PlatformCreated {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its API key in the role of the platform's operator; shown this once.
+    pub api_key: Secret,
+}
+
+impl ControlPlane {
+    /// Makes the tenant that runs the installation, its operator and its first API key. Only the
+    /// installer calls this, before there is anybody who could ask for it; there is at most one.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] when it is there.
+    pub async fn platform_create(
+        &self,
+        context: &OpContext,
+        operator: &UserCreate,
+    ) -> Result<PlatformCreated> {
+        let password_hash = self.passwords.hash(operator.password.secret()).await?;
+        let now = self.now();
+        let name: Name = "platform".parse().map_err(Error::internal)?;
+        let display_name = DisplayName::try_from("Platform".to_owned()).map_err(Error::internal)?;
+        let (id, kind) = (TenantId::new(), TenantKind::Platform);
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        tx.tenant_insert(&NewTenant { id, name, display_name, kind, now }).await?;
+        tx.user_insert(&NewUser {
+            id: UserId::new(),
+            tenant: id,
+            tenant_kind: kind,
+            email: operator.email.clone(),
+            display_name: operator.display_name.clone(),
+            role: Role::PlatformOperator,
+            password_hash,
+            now,
+        })
+        .await?;
+        let key = ApiKeyId::new();
+        let (secret, secret_hash) = self.new_secret(Purpose::ApiKey, key.uuid())?;
+        tx.api_key_insert(&NewApiKey {
+            id: key,
+            tenant: id,
+            tenant_kind: kind,
+            name: "installer".parse().map_err(Error::internal)?,
+            role: Role::PlatformOperator,
+            secret_hash,
+            now,
+            expires_at: now + limits::API_KEY_LIFE_MAX,
+        })
+        .await?;
+        tx.commit().await?;
+        Ok(PlatformCreated { tenant: id, api_key: Secret::from(api_key_text(key, &secret)) })
+    }
+
+    /// Makes a tenant with its first administrator.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the caller operates the platform, [`Error::AlreadyExists`].
+    pub async fn tenant_create(
+        &self,
+        context: &OpContext,
+        request: &TenantCreate,
+        repeat: Option<Repeat>,
+    ) -> Result<Tenant> {
+        let record = self.intend(context, "tenant_create", None).await?;
+        let done = self.tenant_create_recorded(context, request, repeat, &record).await;
+        if let Err(error) = &done {
+            record.refused(Code::of(error), self.now()).await;
+        }
+        done
+    }
+
+    async fn tenant_create_recorded(
+        &self,
+        context: &OpContext,
+        request: &TenantCreate,
+        repeat: Option<Repeat>,
+        record: &crate::act::Record,
+    ) -> Result<Tenant> {
+        context.authorize(Action::Create, Subject::Tenants)?;
+        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
+        let TenantCreate { name, display_name, administrator } = request;
+        let password_hash = self.passwords.hash(administrator.password.secret()).await?;
+        let now = self.now();
+        let repeat = context.actor().id().zip(repeat);
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        if let Some((principal, Repeat { key, request })) = &repeat {
+            let claim = tx.idempotency_claim(platform, *principal, key, *request, now).await?;
+            if let Claim::Answered(answer) = claim {
+                tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
+                tx.commit().await?;
+                return serde_json::from_value(answer).map_err(Error::internal);
+            }
+        }
+        let (id, kind) = (TenantId::new(), TenantKind::Customer);
+        let (name, display_name) = (name.clone(), display_name.clone());
+        tx.tenant_insert(&NewTenant { id, name, display_name, kind, now }).await?;
+        tx.user_insert(&NewUser {
+            id: UserId::new(),
+            tenant: id,
+            tenant_kind: kind,
+            email: administrator.email.clone(),
+            display_name: administrator.display_name.clone(),
+            role: Role::TenantAdmin,
+            password_hash,
+            now,
+        })
+        .await?;
+        let made = tx.tenant_get(id).await?.ok_or(Error::NotFound(Kind::Tenant))?;
+        if let Some((principal, Repeat { key, .. })) = &repeat {
+            let answer = serde_json::to_value(&made).map_err(Error::internal)?;
+            tx.idempotency_save(platform, *principal, key, &answer).await?;
+        }
+        tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the caller operates the platform, [`Error::NotFound`].
+    pub async fn tenant_get(&self, context: &OpContext, id: TenantId) -> Result<Tenant> {
+        context.authorize(Action::Read, Subject::Tenants)?;
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        tx.tenant_get(id).await?.ok_or(Error::NotFound(Kind::Tenant))
+    }
+
+    /// All tenants.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the caller operates the platform.
+    pub async fn tenant_list(&self, context: &OpContext, query: &PageQuery) -> Result<TenantList> {
+        context.authorize(Action::Read, Subject::Tenants)?;
+        let page = self.page(context, "tenants", query)?;
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        self.listed(context, "tenants", tx.tenant_list(page).await?)
+    }
+
+    /// An active tenant by its exact name, for an invitation.
+    pub(crate) async fn tenant_to_invite(
+        &self,
+        context: &OpContext,
+        name: &Name,
+    ) -> Result<TenantId> {
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        let found = tx.tenant_by_name(name).await?;
+        found
+            .filter(|t| t.kind == TenantKind::Customer && t.phase == TenantPhase::Active)
+            .map(|tenant| tenant.id)
+            .ok_or_else(|| hansa_core::Refusal::TenantUnknown.into())
+    }
+}
