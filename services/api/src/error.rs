@@ -143,6 +143,9 @@ fn of_framework(status: StatusCode) -> Option<ApiError> {
         status if status.is_client_error() => {
             Some(ApiError::new(Code::InvalidRequest, "the request is not valid"))
         }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            Some(Error::unavailable("the request was not answered in time").into())
+        }
         status if status.is_server_error() => {
             Some(ApiError::new(Code::Internal, "an internal error occurred"))
         }

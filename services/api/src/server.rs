@@ -3,17 +3,18 @@
 use std::{any::Any, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::State,
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use hansa_control::ControlPlane;
-use hansa_core::{Error, Kind};
+use hansa_core::{Error, Kind, limits};
 use hansa_types::Code;
 use http::{HeaderValue, StatusCode, header};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     error::{ApiError, answer_with_problems},
@@ -39,13 +40,16 @@ impl Api {
 /// The whole API as a service.
 pub fn router(api: Api) -> Router {
     let (routes, document) = openapi::routes();
-    let document = Arc::new(document);
     routes
-        .route("/v1/openapi.json", get(async move || Json(Arc::clone(&document)).into_response()))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/v1/openapi.json", document))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .fallback(async || ApiError::from(Error::NotFound(Kind::Route)))
         .with_state(api)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            limits::REQUEST_TIME_MAX + limits::WAIT_MAX,
+        ))
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(middleware::from_fn(answer_with_problems))
 }

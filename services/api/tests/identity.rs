@@ -234,3 +234,26 @@ async fn s29_short_passwords_are_refused() {
         assert!(!refused.body.to_string().contains(bad), "a password must not be repeated");
     }
 }
+
+/// S-59: hashing passwords is bounded: of 200 sign-ins at once some are told to come back, and
+/// whoever asks for something else is answered meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s59_a_flood_of_sign_ins_is_bounded() {
+    let hansa = Installation::new().await;
+    hansa.tenant("alpha").await;
+    let body = json!({ "tenant": "nobody", "email": email("alpha"), "password": PASSWORD });
+    let flood = futures::future::join_all((0..200).map(|_| hansa.post("", "/v1/sessions", &body)));
+    let health = async {
+        let began = std::time::Instant::now();
+        hansa.get("", "/healthz").await.expect(StatusCode::OK);
+        began.elapsed()
+    };
+    let (answers, health) = tokio::join!(flood, health);
+    let busy = answers.iter().filter(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
+    let busy: Vec<_> = busy.collect();
+    assert!(!busy.is_empty(), "nobody was told to come back");
+    assert!(busy.iter().all(|answer| answer.headers.contains_key(header::RETRY_AFTER)));
+    let refused = answers.iter().filter(|answer| answer.status == StatusCode::UNAUTHORIZED).count();
+    assert_eq!(busy.len() + refused, 200, "every sign-in has one of two answers");
+    assert!(health < Duration::from_secs(1), "health took {health:?} behind the flood");
+}

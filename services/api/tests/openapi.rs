@@ -36,6 +36,17 @@ async fn the_checked_in_document_is_what_is_served() {
     assert_eq!(served.expect(StatusCode::OK).body, document);
 }
 
+/// The reference works without the internet: nothing in the page is loaded from elsewhere.
+#[tokio::test]
+async fn the_reference_is_served_from_here() {
+    let hansa = Installation::new().await;
+    hansa.get("", "/docs/").await.expect(StatusCode::OK);
+    let answers = hansa.answers.lock().expect("no test panics while holding it");
+    let page = answers.last().expect("the page");
+    assert!(page.contains("swagger-ui"), "{page}");
+    assert!(!page.contains("https://") && !page.contains("http://"), "{page}");
+}
+
 /// Every operation says what it does, what it answers, what can go wrong, and shows an example.
 #[test]
 fn every_operation_is_described() {

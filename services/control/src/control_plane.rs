@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use hansa_authz::{OpContext, TenantScope};
-use hansa_core::{
-    Clock, Mac, Page, PageRequest, PageSize, PageTokens, Result, Secret, Timestamp, limits,
-};
+use hansa_core::{Clock, Mac, Page, PageRequest, PageSize, PageTokens, Result, Secret, Timestamp};
 use hansa_store::{Store, TenantTx};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::{
     jwt::{AccessTokens, JwtKeys},
     password::Passwords,
+    waiters::Waiters,
 };
 
 /// What a control plane is made of.
@@ -41,7 +40,7 @@ pub struct ControlPlane {
     pub(crate) passwords: Passwords,
     pub(crate) tokens: AccessTokens,
     pub(crate) changes: watch::Receiver<u64>,
-    pub(crate) waiters: Arc<Semaphore>,
+    pub(crate) waiters: Waiters,
     pages: PageTokens,
 }
 
@@ -68,7 +67,7 @@ impl ControlPlane {
             mac: Mac::new(credential_key),
             passwords: Passwords::new(),
             changes,
-            waiters: Arc::new(Semaphore::new(limits::WAITERS_MAX)),
+            waiters: Waiters::default(),
             pages: PageTokens::new(page_key),
         };
         (Arc::new(control), async move { follower.follow_changes(sender).await })

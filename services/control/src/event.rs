@@ -7,11 +7,11 @@ use hansa_core::{Error, Result, Rule, limits};
 use hansa_store::EventPosition;
 use hansa_types::Event;
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
     time::{Instant, timeout_at},
 };
 
-use crate::control_plane::ControlPlane;
+use crate::{control_plane::ControlPlane, waiters::Place};
 
 /// What a stream sends.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct EventStream {
     after: EventPosition,
     ready: VecDeque<(EventPosition, Event)>,
     changes: watch::Receiver<u64>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl ControlPlane {
@@ -50,8 +50,7 @@ impl ControlPlane {
         last_event_id: Option<&str>,
     ) -> Result<EventStream> {
         context.authorize(Action::Read, Subject::Events)?;
-        let busy = || Error::Busy { retry_after: limits::RETRY_AFTER };
-        let place = Arc::clone(&self.waiters).try_acquire_owned().map_err(|_| busy())?;
+        let place = self.waiters.take(context.tenant_scope()?.tenant())?;
         let changes = self.changes.clone();
         let mut tx = self.reading(context).await?;
         let (after, ready) = match last_event_id {

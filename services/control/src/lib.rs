@@ -28,6 +28,7 @@ mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod user;
+mod waiters;
 
 pub use act::Repeat;
 pub use control_plane::{Config, ControlPlane, PageQuery};

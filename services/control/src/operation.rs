@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hansa_authz::{Action, OpContext, Subject};
-use hansa_core::{Error, OperationId, Result, limits};
+use hansa_core::{OperationId, Result, limits};
 use hansa_types::{Operation, OperationList, OperationState};
 use tokio::time::{Instant, timeout_at};
 
@@ -17,7 +17,8 @@ impl ControlPlane {
     /// time has passed.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Busy`] when too many wait.
+    /// [`hansa_core::Error::NotFound`], [`hansa_core::Error::Forbidden`],
+    /// [`hansa_core::Error::Busy`] when too many wait.
     pub async fn operation_get(
         &self,
         context: &OpContext,
@@ -26,8 +27,7 @@ impl ControlPlane {
     ) -> Result<Operation> {
         context.authorize(Action::Read, Subject::Operations)?;
         let Some(wait) = wait else { return self.operation_read(context, id).await };
-        let busy = || Error::Busy { retry_after: limits::RETRY_AFTER };
-        let _place = self.waiters.try_acquire().map_err(|_| busy())?;
+        let _place = self.waiters.take(context.tenant_scope()?.tenant())?;
         let until = Instant::now() + wait.min(limits::WAIT_MAX);
         let mut changes = self.changes.clone();
         loop {
@@ -50,7 +50,7 @@ impl ControlPlane {
     /// The tenant's operations, all or those in one state.
     ///
     /// # Errors
-    /// [`Error::Forbidden`].
+    /// [`hansa_core::Error::Forbidden`].
     pub async fn operation_list(
         &self,
         context: &OpContext,
@@ -67,7 +67,8 @@ impl ControlPlane {
     /// Asks to end an operation.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`hansa_core::Refusal::OperationEnded`].
+    /// [`hansa_core::Error::NotFound`], [`hansa_core::Error::Forbidden`],
+    /// [`hansa_core::Refusal::OperationEnded`].
     pub async fn operation_cancel(
         &self,
         context: &OpContext,

@@ -21,28 +21,24 @@ pub const URI_BYTES_MAX: usize = 4 * 1024;
 pub const IDEMPOTENCY_KEY_LEN_MAX: usize = 128;
 /// How long an answer is kept for repetition.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(24);
-/// Bytes of an answer that is kept for repetition.
-pub const IDEMPOTENT_ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// Items of a page unless asked otherwise.
 pub const PAGE_SIZE_DEFAULT: u16 = 50;
 /// Items of a page at most.
 pub const PAGE_SIZE_MAX: u16 = 200;
 
-/// How long a request may run, long polls and streams apart.
+/// How long a request may take to arrive and be answered, beside what `?wait=` asks for.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long `?wait=` may hold an answer back.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Long polls and event streams open at once in one process.
 pub const WAITERS_MAX: usize = 1_024;
-/// Event streams of one tenant open at once in one process.
-pub const STREAMS_PER_TENANT_MAX: usize = 64;
+/// Of these, one tenant's.
+pub const WAITERS_PER_TENANT_MAX: usize = 64;
 /// Between two comments on a silent event stream, so that proxies keep it open.
 pub const STREAM_KEEPALIVE: Duration = Duration::from_secs(15);
 /// Events read at once for a stream.
 pub const EVENTS_READ_MAX: u16 = 200;
-/// How long events are kept.
-pub const EVENTS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// How long a waiter sleeps at most before it looks again: a notification may be lost.
 pub const NOTIFY_LOST_AFTER: Duration = Duration::from_secs(1);
 /// What callers are told to wait when something that we need does not answer.
@@ -102,23 +98,12 @@ pub const CFT_DEVELOPMENT_NODES_MIN: u32 = 1;
 pub const INVITATION_LIFE_DEFAULT: Duration = Duration::from_hours(7 * 24);
 /// Life of an invitation at most.
 pub const INVITATION_LIFE_MAX: Duration = Duration::from_hours(30 * 24);
-/// Life of a node's enrolment token.
-pub const ENROLMENT_TOKEN_LIFE: Duration = Duration::from_mins(15);
 /// Time for a node to start, stop or restart before its operation fails.
 pub const NODE_OPERATION_TIME_MAX: Duration = Duration::from_mins(5);
 /// Time for a ledger to launch before its operation fails.
 pub const LAUNCH_TIME_MAX: Duration = Duration::from_mins(10);
 /// Time to end a consortium's nodes before its operation fails.
 pub const DELETE_TIME_MAX: Duration = Duration::from_mins(15);
-/// How long the volumes of a deleted consortium are kept.
-pub const VOLUMES_KEPT: Duration = Duration::from_hours(7 * 24);
-
-/// How long a controller holds an operation before another may take it.
-pub const LEASE_TIME: Duration = Duration::from_secs(30);
-/// Attempts of one step before its operation fails.
-pub const STEP_ATTEMPTS_MAX: u32 = 20;
-/// Operations that one activation of a reconciler takes.
-pub const OPERATIONS_PER_ACTIVATION_MAX: u16 = 64;
 
 /// Connections to the database for one pool of one process.
 pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
