@@ -38,7 +38,8 @@ async fn event_stream(
     caller: Caller,
     LastEventId(last): LastEventId,
 ) -> Answer<Response> {
-    let events = api.control.event_stream(&caller.context, last.as_deref()).await?;
+    let events =
+        api.control.event_stream(&caller.context, caller.credential, last.as_deref()).await?;
     let mut response = Sse::new(stream::unfold(Place::Begin(events), next)).into_response();
     let headers = response.headers_mut();
     let uncached = HeaderValue::from_static("no-cache, no-transform");

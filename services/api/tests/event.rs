@@ -57,3 +57,18 @@ async fn events_reach_those_they_concern_and_resume() {
     let bad = hansa.call(&beta.token, "GET", "/v1/events", &[("last-event-id", "x")], None).await;
     bad.expect_problem(400, "invalid_request");
 }
+
+/// S-18: a stream does not outlive the credential that opened it.
+#[tokio::test]
+async fn s18_a_stream_ends_with_its_credential() {
+    let hansa = Installation::new().await;
+    let alpha = hansa.tenant("alpha").await;
+    let mut stream = open(&hansa, &alpha, None).await;
+    read_until(&mut stream, "connected").await;
+    let keys = hansa.get(&alpha.token, "/v1/api-keys").await;
+    let path = format!("/v1/api-keys/{}", keys.text("/items/0/id"));
+    let ended = hansa.call(&alpha.token, "DELETE", &path, &[], None).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    let end = async { while stream.frame().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(10), end).await.expect("the stream must end in time");
+}

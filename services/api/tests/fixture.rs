@@ -46,7 +46,10 @@ pub(crate) struct Tenant {
 
 impl Installation {
     pub(crate) async fn new() -> Self {
-        let database = database().await;
+        Self::on(database().await).await
+    }
+
+    pub(crate) async fn on(database: TestDatabase) -> Self {
         let start = Timestamp::from_unix_micros(1_800_000_000_000_000).expect("a year");
         let (clock, keys) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryJwtKeys::new()));
         let (control, follower) = ControlPlane::new(Config {

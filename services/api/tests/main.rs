@@ -7,4 +7,5 @@ mod fixture;
 mod identity;
 mod main_job;
 mod openapi;
+mod outage;
 mod trail;

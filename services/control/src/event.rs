@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{control_plane::ControlPlane, waiters::Place};
+use crate::{control_plane::ControlPlane, identity::CredentialId, waiters::Place};
 
 /// What a stream sends.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub enum Sent {
 pub struct EventStream {
     control: Arc<ControlPlane>,
     context: OpContext,
+    credential: CredentialId,
+    checked_at: Instant,
     after: EventPosition,
     ready: VecDeque<(EventPosition, Event)>,
     changes: watch::Receiver<u64>,
@@ -47,6 +49,7 @@ impl ControlPlane {
     pub async fn event_stream(
         self: &Arc<Self>,
         context: &OpContext,
+        credential: CredentialId,
         last_event_id: Option<&str>,
     ) -> Result<EventStream> {
         context.authorize(Action::Read, Subject::Events)?;
@@ -65,6 +68,8 @@ impl ControlPlane {
         Ok(EventStream {
             control: Arc::clone(self),
             context: context.clone(),
+            credential,
+            checked_at: Instant::now(),
             after,
             ready: ready.into(),
             changes,
@@ -77,10 +82,16 @@ impl EventStream {
     /// The next thing to send; it takes as long as the keep-alive at most.
     ///
     /// # Errors
-    /// When the database does not answer or the place was removed meanwhile: the caller reconnects.
+    /// When the credential is in force no more, the database does not answer or the place was
+    /// removed meanwhile: the caller reconnects.
     pub async fn next(&mut self) -> Result<Sent> {
         let until = Instant::now() + limits::STREAM_KEEPALIVE;
         loop {
+            // A stream outlives many requests: its credential is checked again and again.
+            if self.checked_at.elapsed() >= limits::CREDENTIAL_CHECKED_EVERY {
+                self.control.check_in_force(self.credential, &self.context).await?;
+                self.checked_at = Instant::now();
+            }
             if let Some((position, event)) = self.ready.pop_front() {
                 self.after = position;
                 return Ok(Sent::Event { id: position.to_string(), event });

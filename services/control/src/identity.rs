@@ -57,6 +57,12 @@ struct Found {
     ended: bool,
 }
 
+impl Found {
+    fn in_force(&self, now: Timestamp) -> bool {
+        !self.ended && self.expires_at > now && self.tenant_phase == TenantPhase::Active
+    }
+}
+
 /// What every API key begins with.
 const API_KEY_PREFIX: &str = "hansa_";
 
@@ -87,7 +93,7 @@ impl ControlPlane {
         };
         let mut tx = self.store.system_tx(anonymous.identity_scope()).await?;
         let found = self.find(&mut tx, id, secret.as_ref()).await?.ok_or(Error::Unauthenticated)?;
-        if found.ended || found.expires_at <= now || found.tenant_phase != TenantPhase::Active {
+        if !found.in_force(now) {
             return Err(Error::Unauthenticated);
         }
         if is_stale(found.last_used_at, now) {
@@ -108,6 +114,17 @@ impl ControlPlane {
             credential: id,
             from_cookie,
         })
+    }
+
+    /// Whether a credential that was checked before is still in force, for what goes on longer than
+    /// a request.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when it is not.
+    pub(crate) async fn check_in_force(&self, id: CredentialId, context: &OpContext) -> Result<()> {
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        let found = self.find(&mut tx, id, None).await?.ok_or(Error::Unauthenticated)?;
+        if found.in_force(self.now()) { Ok(()) } else { Err(Error::Unauthenticated) }
     }
 
     /// A credential by its id; with a secret, only if that is its secret.

@@ -35,6 +35,8 @@ pub const WAIT_MAX: Duration = Duration::from_secs(60);
 pub const WAITERS_MAX: usize = 1_024;
 /// Of these, one tenant's.
 pub const WAITERS_PER_TENANT_MAX: usize = 64;
+/// A stream's credential is looked up again this often.
+pub const CREDENTIAL_CHECKED_EVERY: Duration = Duration::from_secs(2);
 /// Between two comments on a silent event stream, so that proxies keep it open.
 pub const STREAM_KEEPALIVE: Duration = Duration::from_secs(15);
 /// Events read at once for a stream.

@@ -35,7 +35,7 @@ const LOCK_LOOK_EVERY: Duration = Duration::from_millis(50);
 pub enum Durability {
     /// It must.
     Durable,
-    /// It need not: a test's data is worth nothing.
+    /// It need not: a test's data is worth nothing. A crash of the server alone still loses nothing.
     Volatile,
 }
 
@@ -84,6 +84,19 @@ pub struct Login {
     pub role: &'static str,
     /// Group role, made before by a script.
     pub group: &'static str,
+}
+
+/// A database and the roles around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Installation<'a> {
+    /// Script that makes the group roles.
+    pub roles: &'a str,
+    /// Roles to log in with.
+    pub logins: &'a [Login],
+    /// Name of the database.
+    pub database: &'a str,
+    /// Group role that owns it.
+    pub owner: &'a str,
 }
 
 /// A running cluster. Dropping this leaves the server running: it is adopted later.
@@ -150,6 +163,28 @@ impl Cluster {
     #[must_use]
     pub fn superuser(&self, database: &str) -> PgConnectOptions {
         self.options(SUPERUSER, database)
+    }
+
+    /// Prepares a database and the roles around it; doing so again changes nothing. What is inside
+    /// the database is left to whoever migrates it.
+    ///
+    /// # Errors
+    /// When the server refuses a part of it.
+    pub async fn install(&self, installation: &Installation<'_>) -> Result<(), ClusterError> {
+        let Installation { roles, logins, database, owner } = installation;
+        self.run_script("postgres", roles).await?;
+        for login in *logins {
+            self.ensure_login(*login).await?;
+        }
+        self.ensure_database(database, owner).await
+    }
+
+    /// Makes sure again that the server runs, after it ended or was ended.
+    ///
+    /// # Errors
+    /// As [`Cluster::ensure`].
+    pub async fn revive(&self) -> Result<Ensured, ClusterError> {
+        Self::ensure(self.config.clone()).await.map(|(_, ensured)| ensured)
     }
 
     /// Runs a trusted SQL script in a database, as the role that made the cluster.
@@ -290,7 +325,7 @@ impl Cluster {
              max_connections = {connections}\n\
              password_encryption = 'scram-sha-256'\n\
              fsync = {durable}\n\
-             synchronous_commit = {durable}\n\
+             synchronous_commit = on\n\
              full_page_writes = {durable}\n\
              timezone = 'UTC'\n\
              log_timezone = 'UTC'\n\

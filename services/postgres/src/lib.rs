@@ -14,6 +14,6 @@ mod owner;
 mod password;
 mod testing;
 
-pub use cluster::{Cluster, ClusterConfig, Durability, Ensured, Login};
+pub use cluster::{Cluster, ClusterConfig, Durability, Ensured, Installation, Login};
 pub use error::ClusterError;
 pub use testing::{TestCluster, TestDatabase};

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions
 use tokio::sync::OnceCell;
 
 use crate::{
-    cluster::{Cluster, ClusterConfig, Durability, Login},
+    cluster::{Cluster, ClusterConfig, Durability, Installation, Login},
     error::ClusterError,
 };
 
@@ -67,7 +67,8 @@ impl TestCluster {
             .get_or_init(|| async {
                 let started = start().await.expect("PostgreSQL 15 must be installed for tests");
                 let cluster = started.cluster.clone();
-                prepare(&cluster, owner, roles, logins).await.expect("the template is made");
+                let installation = Installation { roles, logins, database: TEMPLATE, owner };
+                cluster.install(&installation).await.expect("the template is made");
                 migrate(TestDatabase { cluster, name: TEMPLATE.to_owned() }).await;
                 started
             })
@@ -114,6 +115,22 @@ impl TestDatabase {
         self.cluster.run_script("postgres", &script).await.expect("the cluster answers");
     }
 
+    /// Ends the server at once, as a crash would. Only in a cluster of the test's own.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn crash_server(&self) {
+        self.cluster.crash().await.expect("the server ends");
+    }
+
+    /// Starts the server again.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn revive_server(&self) {
+        self.cluster.revive().await.expect("the server starts");
+    }
+
     /// How to reach it as the superuser: for checks of the catalogue and for damage.
     #[must_use]
     pub fn superuser(&self) -> PgConnectOptions {
@@ -154,19 +171,6 @@ fn guard(config: &ClusterConfig) -> io::Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-}
-
-async fn prepare(
-    cluster: &Cluster,
-    owner: &str,
-    roles: &str,
-    logins: &[Login],
-) -> Result<(), ClusterError> {
-    cluster.run_script("postgres", roles).await?;
-    for login in logins {
-        cluster.ensure_login(*login).await?;
-    }
-    cluster.ensure_database(TEMPLATE, owner).await
 }
 
 async fn copy(cluster: &Cluster, name: &str, owner: &str) -> Result<(), ClusterError> {

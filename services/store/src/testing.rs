@@ -24,7 +24,15 @@ pub const CONTROLLER: Login = Login { role: "controller_login", group: "hansa_co
 /// # Panics
 /// When PostgreSQL 15 is not installed or the migrations fail.
 pub async fn database() -> TestDatabase {
-    CLUSTER
+    database_in(&CLUSTER).await
+}
+
+/// As [`database`], in a cluster of the test's own, which it may crash.
+///
+/// # Panics
+/// As there.
+pub async fn database_in(cluster: &'static TestCluster) -> TestDatabase {
+    cluster
         .database(
             OWNER_ROLE,
             ROLES_SQL,
