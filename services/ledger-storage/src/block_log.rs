@@ -122,6 +122,9 @@ impl<D: Disk> BlockLog<D> {
         if log.segments.is_empty() {
             log.segments.push(Segment::create(&mut log.disk, ledger, 1)?);
         }
+        // A killed process may have left its last blocks to the kernel; a start acts on them.
+        log.sync()?;
+        log.disk.sync_directory()?;
         Ok(log)
     }
 

@@ -141,7 +141,12 @@ impl Inner {
         if unsynced == 0 {
             return now;
         }
-        let kept = usize::try_from(self.random(unsynced as u64 + 1)).expect("below a length");
+        // All and nothing are as likely as a torn write.
+        let kept = match self.random(3) {
+            0 => 0,
+            1 => unsynced,
+            _ => usize::try_from(self.random(unsynced as u64 + 1)).expect("below a length"),
+        };
         let mut survivor = now[..synced.len() + kept].to_vec();
         match kept {
             0 => self.faults.lost += 1,

@@ -94,11 +94,14 @@ impl<D: Disk> VoteLog<D> {
                 }
                 Piece::BrokenTail { from } => {
                     self.disk.truncate(&name, from as u64)?;
-                    self.disk.sync(&name)?;
                     self.len = from as u64;
                 }
             }
         }
+        // A killed process may have left all this to the kernel: it must be durable before
+        // anything is said on its strength, which a power cut could make untrue.
+        self.disk.sync(&name)?;
+        self.disk.sync_directory()?;
         Ok(VoteLogState::Intact(records))
     }
 

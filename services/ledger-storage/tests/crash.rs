@@ -85,3 +85,36 @@ fn writing_goes_on_after_a_crash() {
         assert!((1..=log.head()).all(|height| log.read(height).is_ok()), "seed {seed}");
     }
 }
+
+#[test]
+fn what_a_start_has_shown_outlives_a_power_cut() {
+    // kill -9 leaves un-synced writes in the kernel; the next process reads them and acts on them
+    // (repeats a vote, executes a block); then the power goes.
+    let full = SimulatedDisk::new(0);
+    work(&full);
+    for stop in 0..full.operations() {
+        for luck in 0..8 {
+            let disk = SimulatedDisk::new(stop * 1_000 + luck);
+            disk.fail_after(stop);
+            work(&disk);
+            disk.fail_after(u64::MAX);
+            let shown = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap().head();
+            let votes = VoteLog::open(disk.clone(), LEDGER).unwrap().1;
+            disk.crash();
+
+            let context = format!("stop {stop} luck {luck}");
+            let log = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap();
+            assert_eq!(log.head(), shown, "{context}: sync the blocks that a start has found");
+            match (votes, VoteLog::open(disk, LEDGER).unwrap().1) {
+                (VoteLogState::Fresh, VoteLogState::Fresh) => {}
+                (VoteLogState::Fresh, VoteLogState::Intact(after)) => {
+                    assert!(after.is_empty(), "{context}: records from nowhere");
+                }
+                (VoteLogState::Intact(before), VoteLogState::Intact(after)) => {
+                    assert_eq!(before, after, "{context}: sync the votes that a start has found");
+                }
+                (before, after) => panic!("{context}: {before:?} became {after:?}"),
+            }
+        }
+    }
+}
