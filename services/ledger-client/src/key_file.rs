@@ -60,6 +60,16 @@ pub fn read_key_file(path: &Path) -> Result<SigningKey, KeyFileError> {
         .map_err(|source| KeyFileError::Content { path: path.to_owned(), source })
 }
 
+/// Checks that a secret file is readable by its owner only.
+///
+/// # Errors
+/// When it is missing or open to others.
+pub fn check_mode(path: &Path) -> Result<(), KeyFileError> {
+    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(io)?.mode() & 0o777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Mode { path: path.to_owned(), mode }) }
+}
+
 /// Makes a new key and its file, with mode 0600 from the first moment; never replaces a file.
 ///
 /// # Errors

@@ -1,1 +1,23 @@
-//! ledger-node
+//! The node process around a replica: threads, disks, sockets.
+//!
+//! Owns how a node lives: its folder, its keys, its connections to peers and clients. Must not
+//! decide anything that the ledger's crates decide: it carries events in and effects out. Knows
+//! nothing of the control plane.
+//!
+//! Four threads, each owning its data: *net* (sockets and the replica, one current-thread runtime),
+//! *verify* (client signatures in batches), *votes* (the vote log), *commit* (segments and SQLite).
+
+pub mod api;
+pub mod boot;
+mod commit;
+pub mod config;
+pub mod localnet;
+mod net;
+mod peers;
+mod tls;
+mod verify;
+mod votes;
+mod waiters;
+
+pub use config::NodeConfig;
+pub use net::run;

@@ -303,6 +303,11 @@ impl Replica {
         &self.engine
     }
 
+    /// This node's index.
+    pub fn own(&self) -> ValidatorIndex {
+        self.consensus.own
+    }
+
     /// What this node has executed.
     pub fn executed(&self) -> Executed {
         self.executed

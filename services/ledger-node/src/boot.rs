@@ -1,0 +1,155 @@
+//! Starting: what is on disk, is it whole, and from where does the replica go on?
+
+use std::{fs, path::Path, sync::Arc};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ledger_consensus::{
+    Config, Replica, ReplicaConfig, Restored, Timing,
+    replica::{Entry, Tail},
+};
+use ledger_state::{Origin, State};
+use ledger_storage::{
+    BlockLog, BlockLogOptions, FileDisk, Found, Mark, StatePlan, VoteLog, VoteLogState,
+    is_trustworthy, recover,
+};
+use ledger_types::{Genesis, SigningKey, codec};
+
+use crate::{commit::execute, config::NodeConfig};
+
+/// A node ready to run.
+pub struct Booted {
+    /// The checked genesis.
+    pub genesis: Arc<Genesis>,
+    /// The replica, before it has heard of any peer.
+    pub replica: Replica,
+    pub(crate) blocks: BlockLog<FileDisk>,
+    pub(crate) votes: VoteLog<FileDisk>,
+    pub(crate) state: State,
+}
+
+/// Reads and checks a genesis.
+///
+/// # Errors
+/// When it cannot be read or does not hold.
+pub fn read_genesis(path: &Path) -> Result<Genesis> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("reading the genesis {}", path.display()))?;
+    let genesis: Genesis =
+        serde_json::from_str(&text).with_context(|| format!("{} is no genesis", path.display()))?;
+    genesis.check().with_context(|| format!("the genesis {}", path.display()))?;
+    Ok(genesis)
+}
+
+/// Opens everything, recovers, and builds the replica.
+///
+/// # Errors
+/// When the genesis does not list this node's key, or what is on disk cannot be used.
+pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
+    let genesis = read_genesis(&config.genesis)?;
+    let key = Arc::new(ledger_client::read_key_file(&config.consensus_key)?);
+    let ledger = genesis.ledger();
+    let blocks_disk = FileDisk::open(&config.data.join("blocks"))?;
+    let blocks = BlockLog::open(blocks_disk, ledger, BlockLogOptions::default())?;
+    let (votes, vote_state) = VoteLog::open(FileDisk::open(&config.data.join("votes"))?, ledger)?;
+    let state_path = config.data.join("state.db");
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mark = read_mark(&config.data)?;
+    let opened = if state_path.exists() { open_state(&state_path, &genesis).ok() } else { None };
+    let found = Found {
+        whole_to: blocks.whole_to(),
+        last: blocks.head(),
+        votes: (&vote_state).into(),
+        executed: opened.as_ref().map(|state| state.executed().height),
+        trustworthy: is_trustworthy(mark.as_ref(), boot_id.trim()),
+    };
+    let plan = recover(&found);
+    if let Some((from, to)) = plan.fetch {
+        bail!("blocks {from} to {to} are broken on disk; take them from a peer's folder");
+    }
+    let mut state = match (plan.state, opened) {
+        (StatePlan::Rebuild(reason), opened) => {
+            tracing::warn!("the state is built again from the blocks: {reason:?}");
+            drop(opened);
+            put_aside(&config.data)?;
+            open_state(&state_path, &genesis)?
+        }
+        (StatePlan::Keep | StatePlan::Replay { .. }, Some(state)) => state,
+        (StatePlan::Keep | StatePlan::Replay { .. }, None) => open_state(&state_path, &genesis)?,
+    };
+    for height in state.executed().height + 1..=blocks.head() {
+        execute(&mut state, &blocks.read(height)?)?;
+    }
+    write_mark(&config.data, &Mark { boot_id: boot_id.trim().to_owned(), clean: false })?;
+    let replica = replica(&genesis, key, &blocks, &state, vote_state, plan.votes_intact, now_ms)?;
+    Ok(Booted { genesis: Arc::new(genesis), replica, blocks, votes, state })
+}
+
+fn open_state(path: &Path, genesis: &Genesis) -> Result<State> {
+    State::open(path, Origin::new(genesis)).context("opening the state")
+}
+
+/// Keeps a state file that is not used any more, as evidence; replaces an earlier one.
+fn put_aside(data: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let from = data.join(format!("state.db{suffix}"));
+        if from.exists() {
+            fs::rename(from, data.join(format!("distrusted-state.db{suffix}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_mark(data: &Path) -> Result<Option<Mark>> {
+    let path = data.join("mark");
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(codec::decode(&fs::read(path)?).ok())
+}
+
+/// Writes the mark of this run; atomic.
+pub(crate) fn write_mark(data: &Path, mark: &Mark) -> Result<()> {
+    let temporary = data.join("mark.tmp");
+    fs::write(&temporary, codec::encode(mark))?;
+    fs::File::open(&temporary)?.sync_all()?;
+    fs::rename(temporary, data.join("mark"))?;
+    Ok(())
+}
+
+fn replica(
+    genesis: &Genesis,
+    key: Arc<SigningKey>,
+    blocks: &BlockLog<FileDisk>,
+    state: &State,
+    votes: VoteLogState,
+    log_intact: bool,
+    now_ms: u64,
+) -> Result<Replica> {
+    let head = blocks.head();
+    let entries = match votes {
+        VoteLogState::Intact(entries) => entries,
+        VoteLogState::Fresh => Vec::new(),
+        VoteLogState::Damaged(reason) => {
+            tracing::warn!("the vote log is damaged ({reason}): silent until it cannot matter");
+            Vec::new()
+        }
+    };
+    let entries = entries.iter().map(|(_, bytes)| codec::decode(bytes));
+    let (records, payloads) = Entry::split(entries.collect::<Result<_, _>>()?, head + 1);
+    let mut restored = Restored { records, log_intact, ..Restored::fresh(genesis.digest()) };
+    let mut tail = Tail { executed: state.executed(), time_ms: genesis.created_at_ms, open: false };
+    if head > 0 {
+        let last = blocks.read(head)?;
+        let header = &last.block.header;
+        restored.height = head + 1;
+        restored.parent = header.digest(genesis.ledger());
+        restored.last_proposer = header.proposer;
+        restored.decision = Some(last.certificate.clone());
+        tail.time_ms = header.time_ms;
+        tail.open = header.transaction_count > 0;
+    }
+    let consensus = Config::from_genesis(genesis, key, Timing::default())
+        .context("the genesis does not list this node's consensus key")?;
+    ensure!(state.executed().height == head, "the state is not at the last block");
+    Ok(Replica::new(ReplicaConfig::default(), consensus, restored, payloads, tail, now_ms))
+}

@@ -1,0 +1,88 @@
+//! `hansa-node`: runs a ledger node, makes a local ledger, verifies receipts offline.
+
+use std::{fs, path::Path, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use ledger_node::{NodeConfig, boot::read_genesis, localnet};
+use ledger_types::{Outcome, Policy, Receipt};
+
+const HELP: &str = "\
+hansa-node <verb>
+
+  run --config node.toml                  runs a node until SIGTERM
+  localnet --dir DIR [--nodes N] [--policy bft|cft]
+                                          writes keys, certificates, a genesis and configurations
+                                          for N nodes (4) on this machine
+  verify RECEIPT --genesis genesis.json   checks a receipt offline: outcome, path, certificate
+
+Exit status: 0 good, 1 failed or not valid, 2 wrong usage.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words[..] {
+        ["run", "--config", config] => run(Path::new(config)),
+        ["localnet", ref rest @ ..] => local(rest),
+        ["verify", receipt, "--genesis", genesis] => verify(Path::new(receipt), Path::new(genesis)),
+        ["--help" | "-h" | "help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("hansa-node: these arguments are not understood\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hansa-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: &Path) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    ledger_node::run(&NodeConfig::read(config)?)
+}
+
+fn local(arguments: &[&str]) -> Result<()> {
+    let (mut folder, mut nodes, mut policy) = (None, 4, Policy::Bft);
+    for pair in arguments.chunks(2) {
+        match *pair {
+            ["--dir", value] => folder = Some(value),
+            ["--nodes", value] => nodes = value.parse().context("--nodes is a number")?,
+            ["--policy", "bft"] => policy = Policy::Bft,
+            ["--policy", "cft"] => policy = Policy::Cft,
+            _ => bail!("{} is not understood; see --help", pair.join(" ")),
+        }
+    }
+    let folder = Path::new(folder.context("--dir is needed")?);
+    for config in localnet::create(folder, nodes, policy)? {
+        let home = config.consensus_key.parent().unwrap_or(folder);
+        println!("https://{}  {}", config.http, home.join("node.toml").display());
+    }
+    Ok(())
+}
+
+fn verify(receipt: &Path, genesis: &Path) -> Result<()> {
+    let text = fs::read_to_string(receipt)
+        .with_context(|| format!("reading the receipt {}", receipt.display()))?;
+    let receipt: Receipt = serde_json::from_str(&text).context("the file is no receipt")?;
+    receipt.verify(&read_genesis(genesis)?).context("NOT VALID")?;
+    let Receipt { transaction, height, covering, certificate, .. } = &receipt;
+    println!("valid: transaction {transaction} in block {height}");
+    match &receipt.outcome {
+        Outcome::Applied { changes } => println!("it took effect; rows changed: {changes:?}"),
+        Outcome::Refused { reason, detail, .. } => {
+            println!("it had no effect: {reason:?} {detail}")
+        }
+    }
+    let voters: Vec<String> = certificate.signatures.iter().map(|(v, _)| v.to_string()).collect();
+    println!("certified by block {} of validators {}", covering.height, voters.join(", "));
+    Ok(())
+}

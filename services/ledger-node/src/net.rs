@@ -1,0 +1,266 @@
+//! The net thread: the replica in the middle of everything.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, mpsc as std_mpsc},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Result, bail};
+use ledger_consensus::{
+    Timer,
+    replica::{Effect, Event as Input, Replica},
+};
+use ledger_storage::Mark;
+use ledger_types::{
+    Batch, Digest, Executed, Genesis, Message, Outcome, ValidatorIndex, message::DecidedBlock,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::{
+    api::{self, Refused, Request, Status, Submission},
+    boot::{Booted, boot, write_mark},
+    commit,
+    config::NodeConfig,
+    peers::{Frame, Mesh, Peers, frame},
+    tls, verify, votes,
+    waiters::Waiters,
+};
+
+/// Events waiting for the loop: when it is full, senders wait.
+const EVENTS_MAX: usize = 8_192;
+const TICK: Duration = Duration::from_millis(10);
+
+/// What happens to a node.
+pub(crate) enum Event {
+    Connected(ValidatorIndex, mpsc::Sender<Frame>),
+    Peer(ValidatorIndex, Message),
+    Submitted(Submission, Vec<bool>),
+    BatchVerified(Arc<Batch>, bool),
+    Saved(Vec<u64>),
+    Executed(Executed, Vec<(Digest, Outcome)>),
+    Blocks(ValidatorIndex, Vec<DecidedBlock>),
+    Request(Request),
+    Failed(String),
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs a node until it is told to stop or cannot go on.
+///
+/// # Errors
+/// When it cannot start, a disk fails, or the ledger's rules say that it must stop.
+pub fn run(config: &NodeConfig) -> Result<()> {
+    let booted = boot(config, now_ms())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(config, booted));
+    // Connections and their tasks end with the runtime.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
+    let Booted { genesis, replica, blocks, votes, state } = booted;
+    let (sender, mut events) = mpsc::channel(EVENTS_MAX);
+    let identity = tls::Identity::read(config)?;
+    let (acceptor, connector) = identity.peers(&genesis)?;
+    let p2p = TcpListener::bind(config.p2p).await?;
+    let http = TcpListener::bind(config.http).await?;
+    let own = replica.own();
+
+    let mut node = Node {
+        verify: verify::start(sender.clone())?,
+        commit: commit::start(blocks, state, genesis.ledger(), sender.clone())?,
+        votes: votes::start(votes, sender.clone())?,
+        genesis: genesis.clone(),
+        replica,
+        peers: Peers::default(),
+        waiters: Waiters::default(),
+        timers: BinaryHeap::new(),
+    };
+    let mesh = Mesh { genesis: genesis.clone(), own, events: sender.clone() };
+    mesh.start(p2p, acceptor, connector);
+    let shared = api::Shared::new(genesis, config.data.join("state.db"), sender);
+    tokio::spawn(api::serve(http, identity.server()?, shared));
+    tracing::info!(node.index = own.0, http = %config.http, p2p = %config.p2p, "the node runs");
+
+    node.obey()?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => node.on_event(event)?,
+                None => bail!("every part of the node has ended"),
+            },
+            _ = tick.tick() => node.on_tick()?,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    write_mark(&config.data, &Mark { boot_id: boot_id.trim().to_owned(), clean: false })?;
+    tracing::info!("the node stops");
+    Ok(())
+}
+
+struct Node {
+    genesis: Arc<Genesis>,
+    replica: Replica,
+    peers: Peers,
+    waiters: Waiters,
+    timers: BinaryHeap<Reverse<(u64, Timer)>>,
+    verify: std_mpsc::Sender<verify::Job>,
+    votes: std_mpsc::Sender<votes::Job>,
+    commit: std_mpsc::Sender<commit::Job>,
+}
+
+impl Node {
+    fn on_event(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Connected(peer, queue) => {
+                self.peers.connect(peer, queue);
+                self.tell(Input::Connected(peer))
+            }
+            Event::Peer(from, message) => self.tell(Input::Message { from, message }),
+            Event::Submitted(submission, verdicts) => self.on_submitted(submission, &verdicts),
+            Event::BatchVerified(batch, valid) => self.tell(Input::BatchVerified { batch, valid }),
+            Event::Saved(tokens) => {
+                tokens.into_iter().try_for_each(|token| self.tell(Input::Saved { token }))
+            }
+            Event::Executed(executed, outcomes) => {
+                self.waiters.on_executed(executed.height, outcomes);
+                self.tell(Input::Executed(executed))
+            }
+            Event::Blocks(to, blocks) => {
+                if !blocks.is_empty() {
+                    self.peers.send(to, &frame(&Message::Blocks(blocks)));
+                }
+                Ok(())
+            }
+            Event::Request(request) => self.on_request(request),
+            Event::Failed(what) => bail!("{what}"),
+        }
+    }
+
+    fn tell(&mut self, input: Input) -> Result<()> {
+        self.replica.handle(now_ms(), input);
+        self.obey()
+    }
+
+    fn on_tick(&mut self) -> Result<()> {
+        let now = now_ms();
+        while let Some(Reverse((at_ms, timer))) = self.timers.peek().copied() {
+            if at_ms > now {
+                break;
+            }
+            self.timers.pop();
+            self.tell(Input::Timer(timer))?;
+        }
+        self.waiters.sweep();
+        self.tell(Input::Tick)
+    }
+
+    fn obey(&mut self) -> Result<()> {
+        for effect in self.replica.take_effects() {
+            match effect {
+                Effect::Save { entries, token } => {
+                    self.votes.send(votes::Job::Save(entries, token))?;
+                }
+                Effect::Send { to, message } => self.peers.send(to, &frame(&message)),
+                Effect::Broadcast(message) => self.peers.broadcast(&frame(&message)),
+                Effect::SetTimer { timer, at_ms } => self.timers.push(Reverse((at_ms, timer))),
+                Effect::VerifyBatch(batch) => self.verify.send(verify::Job::Batch(batch))?,
+                Effect::Commit(decided) => {
+                    let height = decided.block.header.height;
+                    let ids = decided.block.transactions.iter().map(|t| t.id());
+                    self.waiters.on_committed(height, ids);
+                    self.votes.send(votes::Job::Forget(height + 1))?;
+                    self.commit.send(commit::Job::Commit(decided))?;
+                }
+                Effect::SendBlocks { to, from, until } => {
+                    self.commit.send(commit::Job::Blocks { to, from, until })?;
+                }
+                Effect::Diverged { certified, own } => tracing::error!(
+                    height = certified.height,
+                    "this node's root {:?} is not the certified {:?}: it has stopped voting",
+                    own.root,
+                    certified.root
+                ),
+                Effect::Report(evidence) => {
+                    tracing::error!(culprit = evidence.culprit().0, "proven fraud: {evidence:?}");
+                }
+                Effect::Halt(reason) => bail!("{reason}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_submitted(&mut self, submission: Submission, verdicts: &[bool]) -> Result<()> {
+        let Submission { transactions, wait, answer } = submission;
+        if let Some(place) = verdicts.iter().position(|valid| !valid) {
+            let _ = answer.send(Err(Refused::Signature { place }));
+            return Ok(());
+        }
+        if !self.replica.has_room(transactions.len()) || !self.waiters.has_room() {
+            let _ = answer.send(Err(Refused::Busy));
+            return Ok(());
+        }
+        let receivers = transactions
+            .iter()
+            .map(|t| (wait != api::Wait::None).then(|| self.waiters.add(t.id(), wait)))
+            .collect();
+        let _ = answer.send(Ok(receivers));
+        self.tell(Input::Submit(transactions))
+    }
+
+    fn on_request(&mut self, request: Request) -> Result<()> {
+        match request {
+            Request::Submit(submission) => {
+                self.verify.send(verify::Job::Client(submission))?;
+            }
+            Request::Status(answer) => {
+                let _ = answer.send(self.status());
+            }
+            Request::Block(height, answer) => {
+                self.commit.send(commit::Job::Block(height, answer))?;
+            }
+            Request::Receipt(id, answer) => {
+                self.commit.send(commit::Job::Receipt(id, answer))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        let engine = self.replica.engine();
+        let connected = self.peers.connected();
+        Status {
+            ledger: self.genesis.ledger(),
+            node: self.replica.own().0,
+            height: engine.height() - 1,
+            executed_height: self.replica.executed().height,
+            execution_root: self.replica.executed().root,
+            round: engine.round(),
+            leader: engine.leader().0,
+            policy: self.genesis.charter.policy,
+            validators: self.genesis.validators.len(),
+            may_vote: engine.may_vote(),
+            diverged: self.replica.is_diverged(),
+            waiting: self.replica.waiting(),
+            quorum_reachable: connected.len() + 1 >= usize::from(self.genesis.quorum().certify),
+            peers_connected: connected.into_iter().map(|peer| peer.0).collect(),
+        }
+    }
+}
