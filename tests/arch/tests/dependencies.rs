@@ -38,15 +38,7 @@ const MUST_NOT_USE: [(&str, &[&str], &str); 6] = [
 ];
 
 /// Crates that must not be linked at all: a second TLS stack, or minutes of build.
-const BANNED: [&str; 7] = [
-    "rustls",
-    "ring",
-    "aws-lc-rs",
-    "openssl-src",
-    "rocksdb",
-    "wasmtime",
-    "libsqlite3-sys-unbundled",
-];
+const BANNED: [&str; 6] = ["rustls", "ring", "aws-lc-rs", "openssl-src", "rocksdb", "wasmtime"];
 
 #[test]
 fn our_crates_depend_on_each_other_only_as_the_table_says() {
