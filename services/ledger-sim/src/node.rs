@@ -155,13 +155,15 @@ impl Node {
     }
 
     /// The process ends, and the machine with it if `power_cut`; says whether SQLite's file may be
-    /// trusted afterwards.
+    /// trusted afterwards. A killed process leaves its appends to the kernel: the next one reads
+    /// them, and only a later power cut shows which were never synced.
     pub(crate) fn crash(&mut self, power_cut: bool, lose_votes: bool) -> Result<bool> {
         self.running = None;
         self.life += 1;
-        // Even a killed process may leave appends that were never synced; the disk decides.
-        self.block_disk.crash();
-        self.vote_disk.crash();
+        if power_cut {
+            self.block_disk.crash();
+            self.vote_disk.crash();
+        }
         if lose_votes {
             for name in self.vote_disk.list()? {
                 self.vote_disk.remove(&name)?;

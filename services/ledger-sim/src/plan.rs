@@ -50,6 +50,8 @@ pub struct Plan {
     pub delay_ms: u64,
     /// Average time between crashes of some node; none without.
     pub crash_every_ms: Option<u64>,
+    /// Longest time that a disk needs for one write: what a crash can catch un-synced.
+    pub disk_ms: u64,
     /// Whether some crashes are power cuts, after which SQLite's file is not trusted.
     pub power_cuts: bool,
     /// A node that once loses its vote log in a crash.
@@ -88,6 +90,7 @@ impl Plan {
             duplication: [0, 10, 30][luck.index(3)],
             delay_ms: [2, 10, 60, 300][luck.index(4)],
             crash_every_ms: [None, Some(400), Some(1_500)][luck.index(3)],
+            disk_ms: [1, 3, 40][luck.index(3)],
             power_cuts: luck.percent(50),
             amnesiac,
             partition_every_ms: [None, Some(800), Some(2_500)][luck.index(3)],

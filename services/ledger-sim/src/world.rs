@@ -71,6 +71,7 @@ enum What {
     Tick { node: usize },
     Client,
     Crash,
+    PowerCut { node: usize },
     Restart { node: usize, trust_state: bool },
     Partition,
     Rejoin,
@@ -333,6 +334,12 @@ impl World {
             }
             What::Client => self.submit(),
             What::Crash => self.crash(),
+            What::PowerCut { node } => {
+                if self.nodes[node].running.is_some() && !self.healed() {
+                    self.fault("power cut after a crash");
+                }
+                self.end(node, true, 100)
+            }
             What::Restart { node, trust_state } => self.start(node, trust_state),
             What::Partition => {
                 self.partition();
@@ -340,8 +347,7 @@ impl World {
             }
             What::Rejoin => {
                 self.island.clear();
-                self.reconnect();
-                Ok(())
+                self.reconnect()
             }
         }
     }
@@ -417,7 +423,8 @@ impl World {
 
     /// How long until one of a node's disks has done one more piece of work.
     fn disk_time(&mut self, node: usize, disk: usize) -> u64 {
-        let done = self.busy[node][disk].max(self.now_ms) + self.luck.between(0, 3);
+        let slowest = if self.healed() { 3 } else { self.plan.disk_ms };
+        let done = self.busy[node][disk].max(self.now_ms) + self.luck.between(0, slowest);
         self.busy[node][disk] = done;
         done - self.now_ms
     }
@@ -506,12 +513,11 @@ impl World {
         let now = self.clock(node);
         self.nodes[node].start(now, trust_state)?;
         self.obey(node)?;
-        self.reconnect();
-        Ok(())
+        self.reconnect()
     }
 
     /// Connections come up: everybody greets everybody.
-    fn reconnect(&mut self) {
+    fn reconnect(&mut self) -> Result<()> {
         for node in 0..self.nodes.len() {
             for peer in 0..self.nodes.len() {
                 if node != peer && self.nodes[peer].running.is_some() {
@@ -524,9 +530,9 @@ impl World {
             }
         }
         for node in 0..self.nodes.len() {
-            // Greetings cannot break an invariant that the next event would not show as well.
-            let _ = self.obey(node);
+            self.obey(node)?;
         }
+        Ok(())
     }
 
     fn submit(&mut self) -> Result<()> {
@@ -556,10 +562,21 @@ impl World {
         let gap = self.luck.between(every / 2, every * 3 / 2);
         self.at(gap, What::Crash);
         let node = self.luck.index(self.nodes.len());
-        if self.nodes[node].running.is_none() {
+        let power_cut = self.plan.power_cuts && self.luck.percent(40);
+        if self.plan.power_cuts && !power_cut && self.luck.percent(40) {
+            // The process dies, starts again, acts on what it finds, and then the power goes.
+            let soon = self.luck.between(30, 400);
+            self.at(soon, What::PowerCut { node });
+        }
+        let down = if power_cut { self.luck.between(10, 1_500) } else { self.luck.between(1, 300) };
+        self.end(node, power_cut, down)
+    }
+
+    /// Ends one node's process, and its machine with a power cut.
+    fn end(&mut self, node: usize, power_cut: bool, down_ms: u64) -> Result<()> {
+        if self.nodes[node].running.is_none() || self.healed() {
             return Ok(());
         }
-        let power_cut = self.plan.power_cuts && self.luck.percent(40);
         let lose_votes = self.plan.amnesiac == Some(self.nodes[node].index.0) && !self.forgot;
         self.fault(if power_cut { "power cut" } else { "crash" });
         if lose_votes {
@@ -567,8 +584,7 @@ impl World {
             self.fault("lost vote log");
         }
         let trust_state = self.nodes[node].crash(power_cut, lose_votes)?;
-        let down = self.luck.between(10, 1_500);
-        self.at(down, What::Restart { node, trust_state });
+        self.at(down_ms, What::Restart { node, trust_state });
         Ok(())
     }
 
@@ -590,8 +606,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.start(node, true)?;
         }
-        self.reconnect();
-        Ok(())
+        self.reconnect()
     }
 }
 

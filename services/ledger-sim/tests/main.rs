@@ -4,7 +4,7 @@ use ledger_consensus::rules::Mutant;
 use ledger_sim::{Failure, run, run_many, run_mutant};
 
 /// Faults that must have done something in the run of all seeds, or the run proves nothing.
-const FAULTS: [&str; 16] = [
+const FAULTS: [&str; 17] = [
     "HugeRounds",
     "LyingTimeouts",
     "TwoProposals",
@@ -19,6 +19,7 @@ const FAULTS: [&str; 16] = [
     "lost write",
     "partitioned",
     "power cut",
+    "power cut after a crash",
     "torn write",
     "zeroed tail",
 ];
