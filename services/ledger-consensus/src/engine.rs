@@ -24,6 +24,8 @@ const ROUNDS_AHEAD_MAX: u32 = 8;
 const ROUNDS_BEHIND_MAX: u32 = 64;
 /// Messages of the next height kept for each peer.
 const EARLY_MESSAGES_MAX: usize = 64;
+/// Heights asked for at once.
+const CATCH_UP_MAX: u64 = 1_024;
 /// Pieces of evidence reported at one height.
 const EVIDENCE_MAX: u32 = 64;
 
@@ -100,6 +102,8 @@ pub struct Engine {
     later: BTreeMap<u64, Vec<Record>>,
     pub(crate) catching_up_to: u64,
     halted: bool,
+    /// This node has found its own state wrong.
+    withdrawn: bool,
     pub(crate) commands: Vec<Command>,
 }
 
@@ -140,6 +144,7 @@ impl Engine {
             later: BTreeMap::new(),
             catching_up_to: 0,
             halted: false,
+            withdrawn: false,
             commands: Vec::new(),
         };
         if rules.remember_votes {
@@ -201,18 +206,23 @@ impl Engine {
 
     /// Whether this node may vote now; see the module on standing for when it may not.
     pub fn may_vote(&self) -> bool {
-        !self.halted && self.standing.may_speak()
+        !self.halted && self.may_speak()
+    }
+
+    pub(crate) fn may_speak(&self) -> bool {
+        !self.withdrawn && self.standing.may_speak()
     }
 
     /// Stops speaking: this node has found its own state wrong. It goes on following decisions.
     pub fn withdraw(&mut self) {
-        self.standing = Standing::Silent { until_decided: u64::MAX };
+        self.withdrawn = true;
     }
 
     /// May speak again from the next height on, after a repair.
     pub fn rejoin(&mut self) {
-        if self.standing == (Standing::Silent { until_decided: u64::MAX }) {
-            self.standing = Standing::Silent { until_decided: self.height };
+        if self.withdrawn {
+            self.withdrawn = false;
+            self.standing.forgot(self.height);
         }
     }
 
@@ -340,6 +350,8 @@ impl Engine {
     }
 
     pub(crate) fn catch_up(&mut self, decided: u64) {
+        // One peer's word for a height that nobody has reached must not end the asking for ever.
+        let decided = decided.min(self.height.saturating_add(CATCH_UP_MAX));
         if decided >= self.height && decided > self.catching_up_to {
             self.catching_up_to = decided;
             self.commands.push(Command::CatchUp { decided });
@@ -350,7 +362,7 @@ impl Engine {
         if peer.place() >= self.config.keys.len() || peer == self.config.own {
             return;
         }
-        let could_not_speak = !self.standing.may_speak();
+        let could_not_speak = !self.may_speak();
         self.standing.hear(peer, in_progress, heard_me, &self.config.quorum);
         if could_not_speak {
             self.resume();
@@ -375,7 +387,7 @@ impl Engine {
         match timer {
             Timer::Round { height, round } if height == self.height && round == self.at.round => {
                 self.at.timed = None;
-                if self.standing.may_speak() {
+                if self.may_speak() {
                     self.enter_round(round.saturating_add(1));
                 }
             }
@@ -463,7 +475,7 @@ impl Engine {
 
     /// Sends again what this node last said at this height, in case it was lost.
     fn resend(&mut self) {
-        if !self.standing.may_speak() {
+        if !self.may_speak() {
             return;
         }
         let (own, round) = (self.config.own, self.at.round);
@@ -535,7 +547,7 @@ impl Engine {
 
     /// Begins, or begins again, to take part in the height: after a start, and when silence ends.
     pub(crate) fn resume(&mut self) {
-        if !self.standing.may_speak() {
+        if !self.may_speak() {
             return;
         }
         self.resend();

@@ -14,10 +14,7 @@ impl Engine {
     /// Leads the current round if it is this node's to lead and its conditions hold.
     pub(crate) fn try_lead(&mut self) {
         let round = self.at.round;
-        if !self.is_leader(round)
-            || !self.standing.may_speak()
-            || self.at.proposals.contains_key(&round)
-        {
+        if !self.is_leader(round) || !self.may_speak() || self.at.proposals.contains_key(&round) {
             return;
         }
         if round == 0 {
@@ -76,7 +73,7 @@ impl Engine {
             || !self.names_match(&header, &batches)
             || header.proposer != self.config.own
             || self.at.proposals.contains_key(&round)
-            || !self.standing.may_speak()
+            || !self.may_speak()
         {
             return;
         }

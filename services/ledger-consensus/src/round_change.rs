@@ -13,7 +13,7 @@ impl Engine {
     pub(crate) fn enter_round(&mut self, round: u32) {
         self.move_to_round(round);
         self.start_round_timer();
-        if !self.standing.may_speak() {
+        if !self.may_speak() {
             return;
         }
         let config = &self.config;

@@ -73,11 +73,15 @@ impl Standing {
 
     /// A vote of this node came back that its log does not have.
     pub(crate) fn forgot(&mut self, height: u64) {
-        let until_decided = match self {
-            Self::Silent { until_decided } => height.max(*until_decided),
-            Self::Asking { .. } | Self::Voting => height,
-        };
-        *self = Self::Silent { until_decided };
+        match self {
+            Self::Asking { heard, log_intact, .. } => {
+                // The answer to the asking is clear now; only the height is not.
+                *log_intact = false;
+                heard.values_mut().for_each(|h| h.in_progress = h.in_progress.max(height));
+            }
+            Self::Silent { until_decided } => *until_decided = height.max(*until_decided),
+            Self::Voting => *self = Self::Silent { until_decided: height },
+        }
     }
 
     /// A height was decided.

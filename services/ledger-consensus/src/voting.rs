@@ -86,7 +86,7 @@ impl Engine {
             || self.pending.values().any(
                 |p| matches!(p, Pending::Vote(v) if v.kind == VoteKind::Commit && v.round == round),
             );
-        if round == self.at.round && !voted && self.standing.may_speak() {
+        if round == self.at.round && !voted && self.may_speak() {
             let vote = self.signed(VoteKind::Commit, round, block);
             let record = Record::Commit { vote: vote.clone(), prepared: certificate };
             self.save_then(record, Pending::Vote(vote));
@@ -109,7 +109,7 @@ impl Engine {
     /// Casts the prepare vote for the proposal of `round`, if everything allows it.
     pub(crate) fn consider(&mut self, round: u32) {
         let Some(proposal) = self.at.proposals.get(&round) else { return };
-        if round != self.at.round || !self.standing.may_speak() {
+        if round != self.at.round || !self.may_speak() {
             return;
         }
         let block = proposal.header.digest(self.config.ledger);

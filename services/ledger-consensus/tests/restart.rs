@@ -130,3 +130,30 @@ fn a_node_that_is_merely_behind_may_vote_as_soon_as_it_has_caught_up() {
     cluster.restart(3, true);
     assert!(cluster.nodes[3].engine.may_vote());
 }
+
+#[test]
+fn a_repaired_node_that_had_lost_its_votes_stays_silent_as_long_as_it_must() {
+    // Withdrawing and coming back must not wash away an older reason for silence.
+    let mut cluster = voted_but_undecided();
+    cluster.restart(3, false);
+    cluster.nodes[3].engine.withdraw();
+    assert!(!cluster.nodes[3].engine.may_vote());
+    cluster.nodes[3].engine.rejoin();
+    assert!(!cluster.nodes[3].engine.may_vote(), "its votes at this height are still lost");
+    cluster.deliver = Box::new(|_, _, _| true);
+    assert!(cluster.reaches(3, 60_000));
+    assert!(cluster.nodes[3].engine.may_vote());
+}
+
+#[test]
+fn a_height_that_nobody_has_reached_does_not_end_the_catching_up() {
+    // One lying peer must not keep a late node late.
+    let mut cluster = Cluster::new(Policy::Bft, 4);
+    cluster.nodes[3].up = false;
+    assert!(cluster.reaches(5, 5_000));
+    cluster.nodes[3].up = true;
+    let peer = ValidatorIndex(0);
+    let lie = Input::PeerHeight { peer, in_progress: u64::MAX, heard_me: 0 };
+    cluster.tell(3, lie);
+    assert!(cluster.reaches(12, 60_000));
+}

@@ -52,7 +52,6 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
     let blocks = BlockLog::open(blocks_disk, ledger, BlockLogOptions::default())?;
     let (votes, vote_state) = VoteLog::open(FileDisk::open(&config.data.join("votes"))?, ledger)?;
     let state_path = config.data.join("state.db");
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let mark = read_mark(&config.data)?;
     let opened = if state_path.exists() { open_state(&state_path, &genesis).ok() } else { None };
     let found = Found {
@@ -60,7 +59,7 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
         last: blocks.head(),
         votes: (&vote_state).into(),
         executed: opened.as_ref().map(|state| state.executed().height),
-        trustworthy: is_trustworthy(mark.as_ref(), boot_id.trim()),
+        trustworthy: is_trustworthy(mark.as_ref(), &boot_id()?),
     };
     let plan = recover(&found);
     if let Some((from, to)) = plan.fetch {
@@ -79,7 +78,7 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
     for height in state.executed().height + 1..=blocks.head() {
         execute(&mut state, &blocks.read(height)?)?;
     }
-    write_mark(&config.data, &Mark { boot_id: boot_id.trim().to_owned(), clean: false })?;
+    write_mark(&config.data, false)?;
     let replica = replica(&genesis, key, &blocks, &state, vote_state, plan.votes_intact, now_ms)?;
     Ok(Booted { genesis: Arc::new(genesis), replica, blocks, votes, state })
 }
@@ -107,10 +106,17 @@ fn read_mark(data: &Path) -> Result<Option<Mark>> {
     Ok(codec::decode(&fs::read(path)?).ok())
 }
 
-/// Writes the mark of this run; atomic.
-pub(crate) fn write_mark(data: &Path, mark: &Mark) -> Result<()> {
+/// Names this boot of the machine.
+fn boot_id() -> Result<String> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Writes the mark of this run, whether it goes on or has ended in order; atomic.
+pub(crate) fn write_mark(data: &Path, clean: bool) -> Result<()> {
     let temporary = data.join("mark.tmp");
-    fs::write(&temporary, codec::encode(mark))?;
+    fs::write(&temporary, codec::encode(&Mark { boot_id: boot_id()?, clean }))?;
     fs::File::open(&temporary)?.sync_all()?;
     fs::rename(temporary, data.join("mark"))?;
     Ok(())

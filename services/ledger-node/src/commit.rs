@@ -1,6 +1,6 @@
 //! The commit thread: decided blocks become durable and take effect, in order.
 
-use std::{sync::mpsc, thread};
+use std::{fs::File, sync::mpsc, thread};
 
 use anyhow::{Context as _, Result};
 use ledger_state::{BlockInput, ExecutedBlock, State};
@@ -42,24 +42,31 @@ struct Commit {
     events: tokio::sync::mpsc::Sender<Event>,
 }
 
-/// Starts the thread; it ends when the sender is dropped or something fails for good.
+/// The running thread: it ends when the sender is dropped, with the state moved to its file and
+/// synced, or when something fails for good.
+pub(crate) type Running = (mpsc::Sender<Job>, thread::JoinHandle<Result<()>>);
+
+/// Starts the thread.
 pub(crate) fn start(
     blocks: BlockLog<FileDisk>,
     state: State,
     ledger: LedgerId,
     events: tokio::sync::mpsc::Sender<Event>,
-) -> Result<mpsc::Sender<Job>> {
+) -> Result<Running> {
     let (sender, jobs) = mpsc::channel::<Job>();
     let mut commit = Commit { blocks, state, ledger, events };
-    thread::Builder::new().name("commit".into()).spawn(move || {
+    let thread = thread::Builder::new().name("commit".into()).spawn(move || {
         while let Ok(job) = jobs.recv() {
             if let Err(error) = commit.work(job) {
                 let _ = commit.events.blocking_send(Event::Failed(format!("commit: {error:#}")));
-                return;
+                return Err(error);
             }
         }
+        commit.state.checkpoint()?;
+        File::open(commit.state.path())?.sync_all()?;
+        Ok(())
     })?;
-    Ok(sender)
+    Ok((sender, thread))
 }
 
 impl Commit {
@@ -74,12 +81,12 @@ impl Commit {
                 }
                 let ids = decided.block.transactions.iter().map(|t| t.id());
                 let outcomes = ids.zip(done.outcomes).collect();
-                self.events.blocking_send(Event::Executed(done.executed, outcomes))?;
+                self.tell(Event::Executed(done.executed, outcomes));
             }
             Job::Blocks { to, from, until } => {
                 let read = |height| self.blocks.read(height).ok();
                 let blocks: Vec<DecidedBlock> = (from..=until).map_while(read).collect();
-                self.events.blocking_send(Event::Blocks(to, blocks))?;
+                self.tell(Event::Blocks(to, blocks));
             }
             Job::Block(height, answer) => {
                 // The client may have gone.
@@ -90,6 +97,11 @@ impl Commit {
             }
         }
         Ok(())
+    }
+
+    /// While the node stops nobody listens any more; decided blocks are finished all the same.
+    fn tell(&self, event: Event) {
+        let _ = self.events.blocking_send(event);
     }
 
     fn receipt(&self, id: Digest) -> Result<ReceiptAnswer> {

@@ -12,7 +12,6 @@ use ledger_consensus::{
     Timer,
     replica::{Effect, Event as Input, Replica},
 };
-use ledger_storage::Mark;
 use ledger_types::{
     Batch, Digest, Executed, Genesis, Message, Outcome, ValidatorIndex, message::DecidedBlock,
 };
@@ -77,9 +76,10 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
     let http = TcpListener::bind(config.http).await?;
     let own = replica.own();
 
+    let (commit, committing) = commit::start(blocks, state, genesis.ledger(), sender.clone())?;
     let mut node = Node {
         verify: verify::start(sender.clone())?,
-        commit: commit::start(blocks, state, genesis.ledger(), sender.clone())?,
+        commit,
         votes: votes::start(votes, sender.clone())?,
         genesis: genesis.clone(),
         replica,
@@ -109,8 +109,14 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
             _ = interrupt.recv() => break,
         }
     }
-    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    write_mark(&config.data, &Mark { boot_id: boot_id.trim().to_owned(), clean: false })?;
+    // No more work; what was decided is finished first. Events that still come are nobody's.
+    drop(node);
+    events.close();
+    match tokio::task::spawn_blocking(move || committing.join()).await? {
+        Ok(finished) => finished?,
+        Err(_) => bail!("the commit thread panicked"),
+    }
+    write_mark(&config.data, true)?;
     tracing::info!("the node stops");
     Ok(())
 }

@@ -107,6 +107,14 @@ impl Cluster {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(&mut self, node: usize) {
+        self.signal(node, "-TERM");
+        let mut child = self.children[node].take().expect("the node runs");
+        let status = eventually("the node ends", || child.try_wait().unwrap());
+        assert!(status.success(), "a node that is told to stop ends well: {status}");
+    }
+
     /// One request; `None` when the node does not answer.
     pub(crate) fn request(
         &self,

@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command};
 
+use ledger_storage::{Mark, is_trustworthy};
 use ledger_types::Policy;
 use serde_json::json;
 
@@ -113,4 +114,18 @@ fn three_crash_tolerant_nodes_survive_one() {
     cluster.kill(0);
     cluster.apply(1, "INSERT INTO t VALUES (1)");
     assert!(cluster.height(1).unwrap() >= 2);
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_leaves_a_state_that_a_reboot_does_not_spoil() {
+    // Without the clean mark the state would be built again from block 1 after every reboot.
+    let mut cluster = Cluster::start(4, Policy::Bft);
+    cluster.apply(0, "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let path = cluster.path("node-3/data/mark");
+    let mark = || -> Mark { ledger_types::decode(&fs::read(&path).unwrap()).unwrap() };
+    assert!(!mark().clean, "while it runs the mark says so");
+    cluster.stop(3);
+    assert!(is_trustworthy(Some(&mark()), "another boot"));
+    cluster.run(3);
+    cluster.apply(3, "INSERT INTO t VALUES (1)");
 }

@@ -25,7 +25,7 @@ pub enum Entry {
     /// Something this node says.
     Record(Box<Record>),
     /// A block that it is about to vote for.
-    Payload(Payload),
+    Payload(Box<Payload>),
 }
 
 impl Entry {
@@ -43,7 +43,7 @@ impl Entry {
         for entry in entries.into_iter().filter(|entry| entry.height() >= height) {
             match entry {
                 Self::Record(record) => records.push(*record),
-                Self::Payload(payload) => payloads.push(payload),
+                Self::Payload(payload) => payloads.push(*payload),
             }
         }
         (records, payloads)
@@ -59,11 +59,11 @@ impl Replica {
             && let Some((header, references)) = self.engine.seen(&vote.block)
         {
             let batches = references.iter().filter_map(|r| self.mempool.get(&r.digest).cloned());
-            entries.push(Entry::Payload(Payload {
+            entries.push(Entry::Payload(Box::new(Payload {
                 header: header.clone(),
                 references: references.to_vec(),
                 batches: batches.collect(),
-            }));
+            })));
         }
         entries.push(Entry::Record(Box::new(record)));
         entries
