@@ -8,7 +8,10 @@ use std::{
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // At run time, as cargo says it: the build may be shared between checkouts.
+    let here =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| "infra/xtask".into(), PathBuf::from);
+    let here = here.canonicalize().unwrap_or(here);
     here.ancestors().nth(2).expect("infra/xtask is two folders below the root").to_owned()
 }
 

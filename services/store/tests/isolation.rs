@@ -67,7 +67,7 @@ async fn s12_06_07_a_returned_connection_has_no_tenant() {
 /// S-12, row 6: no query of ours sets a tenant for longer than its transaction.
 #[test]
 fn s12_06_no_setting_outlives_its_transaction() {
-    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let sources = "src";
     for entry in std::fs::read_dir(sources).expect("our own sources") {
         let path = entry.expect("readable").path();
         let text = std::fs::read_to_string(&path).expect("our own source");
