@@ -1,6 +1,6 @@
 //! `hansa-node`: runs a ledger node, makes a local ledger, verifies receipts offline.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, io::IsTerminal as _, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use ledger_node::{NodeConfig, boot::read_genesis, localnet};
@@ -46,7 +46,12 @@ fn main() -> ExitCode {
 fn run(config: &Path) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr)
+        .init();
     ledger_node::run(&NodeConfig::read(config)?)
 }
 

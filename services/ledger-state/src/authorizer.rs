@@ -10,39 +10,7 @@ use rusqlite::{
     hooks::{AuthAction, AuthContext, Authorization},
 };
 
-/// Functions that SQLite may run in a transaction; the operators' own included.
-const FUNCTIONS: [&str; 30] = [
-    "abs",
-    "block_height",
-    "block_time_ms",
-    "char",
-    "coalesce",
-    "count",
-    "glob",
-    "hex",
-    "ifnull",
-    "iif",
-    "instr",
-    "length",
-    "like",
-    "lower",
-    "ltrim",
-    "max",
-    "min",
-    "nullif",
-    "octet_length",
-    "replace",
-    "rtrim",
-    "sign",
-    "substr",
-    "substring",
-    "sum",
-    "trim",
-    "typeof",
-    "unhex",
-    "unicode",
-    "upper",
-];
+use crate::sql;
 
 /// Opens a little more while a checked schema change runs.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +43,7 @@ pub(crate) fn install_for_writing(connection: &Connection, gate: &Gate) -> rusql
             | AuthAction::AlterTable { .. }
             | AuthAction::Reindex { .. } => true,
             AuthAction::Function { function_name } => {
-                FUNCTIONS.iter().any(|known| known.eq_ignore_ascii_case(function_name))
-                    || gate.0.load(Relaxed)
+                sql::is_accepted_function(function_name) || gate.0.load(Relaxed)
             }
             AuthAction::Pragma { pragma_name, .. } => {
                 matches!(pragma_name, "data_version" | "wal_checkpoint")

@@ -44,6 +44,15 @@ const BLOCK: [&str; 2] = ["block_height", "block_time_ms"];
 /// Functions over rows whose result does not depend on the rows' order.
 const AGGREGATE: [&str; 4] = ["count", "max", "min", "sum"];
 
+/// The functions behind the operators LIKE and GLOB.
+const OPERATOR: [&str; 2] = ["glob", "like"];
+
+/// Whether SQLite may run a function in a transaction.
+pub(crate) fn is_accepted_function(name: &str) -> bool {
+    let known = SCALAR.iter().chain(&BLOCK).chain(&AGGREGATE).chain(&OPERATOR);
+    known.into_iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Where an expression stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {

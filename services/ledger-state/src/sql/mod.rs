@@ -10,6 +10,7 @@ mod expression;
 mod location;
 mod template;
 
+pub(crate) use expression::is_accepted_function;
 use ledger_types::Reason;
 use sqlparser::{
     ast::{Ident, ObjectName, ObjectNamePart, Statement},
