@@ -109,7 +109,7 @@ impl Mesh {
             let (mesh, acceptor) = (self.clone(), acceptor.clone());
             tokio::spawn(async move {
                 if let Err(error) = mesh.accept(socket, &acceptor).await {
-                    tracing::warn!(peer.address = %from, "peer connection: {error:#}");
+                    tracing::info!(peer.address = %from, "peer connection ended: {error:#}");
                 }
             });
         }

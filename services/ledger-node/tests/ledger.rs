@@ -15,8 +15,8 @@ fn assert_same_everywhere(cluster: &Cluster, sql: &str, rows: &serde_json::Value
     for node in 0..cluster.configs.len() {
         eventually(&format!("node {node}: {sql}"), || {
             let (status, answer) = cluster.query(node, sql)?;
-            assert_eq!(status, 200, "{answer}");
-            (answer["rows"] == *rows).then_some(())
+            // A node that is behind does not know the table yet.
+            (status == 200 && answer["rows"] == *rows).then_some(())
         });
     }
 }
