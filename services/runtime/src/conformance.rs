@@ -1,0 +1,196 @@
+//! What every driver does alike. A driver's tests call [`run`] with a way to end a workload from
+//! outside.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hansa_core::{Generation, LedgerId, NodeId, Secret, TenantId, Timestamp};
+
+use crate::{Enrolment, Fault, Runtime, Workload, WorkloadSpec, WorkloadState};
+
+/// A driver under test.
+#[expect(missing_debug_implementations, reason = "it holds a closure")]
+pub struct Harness {
+    /// The driver.
+    pub runtime: Arc<dyn Runtime>,
+    /// Ends a running workload as a crash would.
+    pub crash: Box<dyn Fn(&Workload) + Send + Sync>,
+    /// Where nobody answers: the nodes of the suite wait for their enrolment for ever.
+    pub enrolment_url: String,
+}
+
+/// A deadline that a slow machine meets too: reaching it is a failure, not a measurement.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs the whole suite, one case after the other.
+///
+/// # Panics
+/// When the driver does not do as the contract says.
+pub async fn run(harness: &Harness) {
+    wishes_come_true_and_repeat_without_effect(harness).await;
+    a_newer_generation_restarts_and_an_older_one_does_nothing(harness).await;
+    stopping_keeps_the_workload(harness).await;
+    a_crash_is_mended_and_told(harness).await;
+    removal_keeps_the_volume_until_it_is_purged(harness).await;
+    workloads_do_not_share_addresses(harness).await;
+}
+
+fn spec(harness: &Harness, name: &str) -> WorkloadSpec {
+    WorkloadSpec {
+        node: NodeId::new(),
+        ledger: LedgerId::new(),
+        tenant: TenantId::new(),
+        name: name.parse().expect("a name"),
+        generation: Generation::FIRST,
+        run: true,
+        enrolment: Enrolment {
+            url: harness.enrolment_url.clone(),
+            token: Some(Secret::from("a token that nobody accepts".to_owned())),
+        },
+    }
+}
+
+/// Looks until `holds`, which says what it waits for.
+async fn until(
+    harness: &Harness,
+    node: NodeId,
+    what: &str,
+    holds: impl Fn(&Workload) -> bool,
+) -> Workload {
+    let began = Instant::now();
+    loop {
+        let found = harness.runtime.observe(node).await.expect("the driver answers");
+        if let Some(workload) = found.clone().filter(&holds) {
+            return workload;
+        }
+        assert!(began.elapsed() < DEADLINE, "never {what}; last seen: {found:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until_gone(harness: &Harness, node: NodeId) {
+    let began = Instant::now();
+    while harness.runtime.observe(node).await.expect("the driver answers").is_some() {
+        assert!(began.elapsed() < DEADLINE, "a removed workload is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn runs(generation: Generation) -> impl Fn(&Workload) -> bool {
+    move |w| w.state == WorkloadState::Running && w.generation == generation
+}
+
+async fn wishes_come_true_and_repeat_without_effect(harness: &Harness) {
+    let spec = spec(harness, "one");
+    let found = harness.runtime.observe(spec.node).await.expect("the driver answers");
+    assert_eq!(found, None, "a workload was there before anybody wished for it");
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let first = until(harness, spec.node, "running", runs(spec.generation)).await;
+    assert!(first.placement.http_address.starts_with("https://"), "{first:?}");
+    harness.runtime.apply(&spec).await.expect("a wish can be repeated");
+    let second = until(harness, spec.node, "running", runs(spec.generation)).await;
+    assert_eq!(first.placement, second.placement, "the same wish moved or restarted the workload");
+    let listed = harness.runtime.list().await.expect("the driver answers");
+    assert!(listed.iter().any(|w| w.node == spec.node), "a workload is missing from the list");
+    harness.runtime.logs(spec.node, 10).await.expect("a log can be read");
+    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    until_gone(harness, spec.node).await;
+}
+
+async fn a_newer_generation_restarts_and_an_older_one_does_nothing(harness: &Harness) {
+    let mut spec = spec(harness, "two");
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let first = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let old = spec.clone();
+    spec.generation = spec.generation.next();
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let second = until(harness, spec.node, "restarted", runs(spec.generation)).await;
+    assert_ne!(first.placement.pid, second.placement.pid, "it was not restarted");
+    assert_eq!(
+        first.placement.p2p_address, second.placement.p2p_address,
+        "a restart must not move a node: its peers know its address"
+    );
+    harness.runtime.apply(&old).await.expect("a late wish is no error");
+    let third = until(harness, spec.node, "running", runs(spec.generation)).await;
+    assert_eq!(second.placement, third.placement, "a late wish of an old generation took effect");
+    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    until_gone(harness, spec.node).await;
+}
+
+async fn stopping_keeps_the_workload(harness: &Harness) {
+    let mut spec = spec(harness, "three");
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let before = until(harness, spec.node, "running", runs(spec.generation)).await;
+    spec.generation = spec.generation.next();
+    spec.run = false;
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let stopped = until(harness, spec.node, "stopped", |w| w.state == WorkloadState::Stopped).await;
+    assert_eq!(stopped.placement.pid, None, "a stopped workload has no process");
+    assert_eq!(stopped.trouble, None, "stopping as wished is no trouble");
+    spec.generation = spec.generation.next();
+    spec.run = true;
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let after = until(harness, spec.node, "running", runs(spec.generation)).await;
+    assert_eq!(before.placement.volume, after.placement.volume, "it came back without its volume");
+    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    until_gone(harness, spec.node).await;
+}
+
+async fn a_crash_is_mended_and_told(harness: &Harness) {
+    let spec = spec(harness, "four");
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    let first = until(harness, spec.node, "running", runs(spec.generation)).await;
+    (harness.crash)(&first);
+    let again = until(harness, spec.node, "running again after a crash", |w| {
+        w.state == WorkloadState::Running && w.placement.pid != first.placement.pid
+    })
+    .await;
+    assert_eq!(again.restarts, 1, "restarts are counted: {again:?}");
+    let trouble = again.trouble.expect("what happened is told until it has run well for a while");
+    assert_eq!(trouble.fault, Fault::Crashed);
+    assert!(!trouble.detail.is_empty(), "trouble comes with its evidence");
+    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    until_gone(harness, spec.node).await;
+}
+
+async fn removal_keeps_the_volume_until_it_is_purged(harness: &Harness) {
+    let spec = spec(harness, "five");
+    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    until(harness, spec.node, "running", runs(spec.generation)).await;
+    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    harness.runtime.remove(spec.node).await.expect("a removal can be repeated");
+    until_gone(harness, spec.node).await;
+    let of_node = |volumes: Vec<crate::RetainedVolume>| {
+        volumes.into_iter().filter(|v| v.node == spec.node).collect::<Vec<_>>()
+    };
+    let retained = of_node(harness.runtime.retained().await.expect("the driver answers"));
+    assert_eq!(retained.len(), 1, "the volume of a removed workload is kept: {retained:?}");
+    let early = Timestamp::from_unix_micros(0).expect("1970 is a time");
+    assert_eq!(harness.runtime.purge(early).await.expect("purged"), 0, "purged too early");
+    let later = retained[0].since + Duration::from_secs(1);
+    assert!(harness.runtime.purge(later).await.expect("purged") >= 1, "nothing was purged");
+    let left = of_node(harness.runtime.retained().await.expect("the driver answers"));
+    assert!(left.is_empty(), "a purged volume is still there: {left:?}");
+}
+
+async fn workloads_do_not_share_addresses(harness: &Harness) {
+    let specs = [spec(harness, "six"), spec(harness, "seven")];
+    let mut seen = Vec::new();
+    for spec in &specs {
+        harness.runtime.apply(spec).await.expect("a wish is recorded");
+    }
+    for spec in &specs {
+        let found = until(harness, spec.node, "running", runs(spec.generation)).await.placement;
+        seen.extend([found.p2p_address, found.http_address, found.metrics_address, found.volume]);
+    }
+    let count = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), count, "two workloads share an address or a volume: {seen:?}");
+    for spec in &specs {
+        harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+        until_gone(harness, spec.node).await;
+    }
+}

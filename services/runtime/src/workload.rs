@@ -1,0 +1,113 @@
+//! What is run, where it ended up, and how it does.
+
+use hansa_core::{Generation, LedgerId, Name, NodeId, Secret, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A node as it should run.
+#[derive(Clone, Debug)]
+pub struct WorkloadSpec {
+    /// The node.
+    pub node: NodeId,
+    /// Its ledger.
+    pub ledger: LedgerId,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its name, unique in the ledger.
+    pub name: Name,
+    /// Grows with each wish.
+    pub generation: Generation,
+    /// Whether it should run.
+    pub run: bool,
+    /// How it gets its identity.
+    pub enrolment: Enrolment,
+}
+
+/// Where a node without an identity asks for one.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// The control plane's address, `http://127.0.0.1:8080` or `https://…`.
+    pub url: String,
+    /// The one-time token; none when the node has enrolled, or keeps the token it was given.
+    pub token: Option<Secret>,
+}
+
+/// What is known of a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// The node.
+    pub node: NodeId,
+    /// The generation that was wished for.
+    pub generation: Generation,
+    /// What it does now.
+    pub state: WorkloadState,
+    /// Where it is.
+    pub placement: Placement,
+    /// Times that it was started again since it last ran well.
+    pub restarts: u32,
+    /// What went wrong last, until it runs well again.
+    pub trouble: Option<Trouble>,
+}
+
+/// What a workload does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkloadState {
+    /// It is being started, or stopped in order to start anew.
+    Starting,
+    /// It runs in the wished generation.
+    Running,
+    /// It is being stopped.
+    Stopping,
+    /// It does not run, as wished.
+    Stopped,
+    /// It ended by itself or could not be started, and will be tried again.
+    BackingOff,
+}
+
+/// Where a workload is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Where peers reach it, `host:port`.
+    pub p2p_address: String,
+    /// Where clients reach it, `https://host:port`.
+    pub http_address: String,
+    /// Where its metrics are, `http://host:port/metrics`.
+    pub metrics_address: String,
+    /// Its volume, in the driver's words.
+    pub volume: String,
+    /// Its process, where that means something.
+    pub pid: Option<u32>,
+}
+
+/// What went wrong with a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The kind.
+    pub fault: Fault,
+    /// Evidence for a person: exit status, the last lines of the log. No secrets.
+    pub detail: String,
+}
+
+/// Kinds of trouble. The list is closed: each becomes a reason in the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The node's program is not there or cannot be run.
+    ProgramMissing,
+    /// It ended by itself.
+    Crashed,
+    /// No free port.
+    PortsExhausted,
+    /// No room on the disk.
+    DiskFull,
+}
+
+/// The volume of a workload that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetainedVolume {
+    /// The node that it was of.
+    pub node: NodeId,
+    /// Where it is, in the driver's words.
+    pub volume: String,
+    /// Since when.
+    pub since: Timestamp,
+}
