@@ -17,6 +17,8 @@ pub const API: Login = Login { role: "api_login", group: "hansa_api" };
 pub const IDENTITY: Login = Login { role: "identity_login", group: "hansa_identity" };
 /// Logs in as the controller does.
 pub const CONTROLLER: Login = Login { role: "controller_login", group: "hansa_controller" };
+/// Logs in as the vault does.
+pub const VAULT: Login = Login { role: "vault_login", group: "hansa_vault" };
 
 /// A migrated database with nothing in it. The server starts with the first one and ends with the
 /// test process.
@@ -36,7 +38,7 @@ pub async fn database_in(cluster: &'static TestCluster) -> TestDatabase {
         .database(
             OWNER_ROLE,
             ROLES_SQL,
-            &[MIGRATE, API, IDENTITY, CONTROLLER],
+            &[MIGRATE, API, IDENTITY, CONTROLLER, VAULT],
             |template| async move {
                 migrate(template.login(MIGRATE)).await.expect("the migrations apply");
             },

@@ -26,6 +26,7 @@ pub mod statement;
 mod tenant;
 mod text;
 mod user;
+pub mod vault;
 
 pub use access_token::AccessToken;
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated};

@@ -5,13 +5,29 @@ use std::collections::BTreeSet;
 use crate::project::{linked, metadata, packages};
 
 /// Each crate and what it may depend on of ours: the table of docs/architecture.md.
-const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
     ("hansa-core", &[]),
     ("hansa-types", &["hansa-core"]),
     ("hansa-authz", &["hansa-core", "hansa-types"]),
     ("hansa-postgres", &["hansa-core"]),
     ("hansa-store", &["hansa-authz", "hansa-core", "hansa-postgres", "hansa-types"]),
-    ("hansa-control", &["hansa-authz", "hansa-core", "hansa-store", "hansa-types", "ledger-types"]),
+    ("hansa-runtime", &["hansa-core"]),
+    ("hansa-runtime-process", &["hansa-core", "hansa-runtime"]),
+    ("hansa-clients", &["hansa-core", "hansa-types", "ledger-types"]),
+    ("hansa-vault", &["hansa-core", "hansa-types"]),
+    ("hansa-telemetry", &[]),
+    (
+        "hansa-control",
+        &[
+            "hansa-authz",
+            "hansa-clients",
+            "hansa-core",
+            "hansa-runtime",
+            "hansa-store",
+            "hansa-types",
+            "ledger-types",
+        ],
+    ),
     ("hansa-api", &["hansa-authz", "hansa-control", "hansa-core", "hansa-types"]),
     ("ledger-types", &[]),
     ("ledger-consensus", &["ledger-types"]),
