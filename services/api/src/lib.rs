@@ -7,8 +7,10 @@
 mod access_token;
 mod answer;
 mod api_key;
+mod approval;
 mod audit_event;
 mod consortium;
+mod enrolment;
 mod error;
 mod event;
 mod extract;

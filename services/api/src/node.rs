@@ -1,12 +1,15 @@
 //! Ledger nodes.
 
 use axum::{Json, extract::State};
-use hansa_core::{LedgerId, NodeId};
+use hansa_core::{LedgerId, NodeId, Rule, limits};
 use hansa_types::{NoParameters, Node, NodeCreate, NodeList, Operation};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     answer::{Accepted, Answer, Tagged},
+    error::ApiError,
     extract::{Body, Caller, IfMatch, PageParams, Path, Query},
     server::Api,
 };
@@ -18,6 +21,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(node_start))
         .routes(routes!(node_stop))
         .routes(routes!(node_restart))
+        .routes(routes!(node_logs))
 }
 
 /// Add a node
@@ -68,6 +72,37 @@ async fn node_get(
     Path(id): Path<NodeId>,
 ) -> Answer<Tagged<Node>> {
     Ok(Tagged(api.control.node_get(&caller.context, id).await?))
+}
+
+/// How much of a log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Lines {
+    /// How many of the last lines, 1 to 1000; 100 unless given.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    lines: Option<u16>,
+}
+
+/// Read the log of a node of the own member
+#[utoipa::path(
+    get, path = "/v1/nodes/{node_id}/logs", tag = "nodes",
+    params(("node_id" = NodeId, Path, description = "The node"), Lines),
+    responses(
+        (status = 200, description = "The last lines", body = String, content_type = "text/plain"),
+    ),
+)]
+async fn node_logs(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+    Query(Lines { lines }): Query<Lines>,
+) -> Answer<String> {
+    let lines = lines.unwrap_or(limits::LOG_LINES_DEFAULT);
+    if !(1..=limits::LOG_LINES_MAX).contains(&lines) {
+        return Err(ApiError::invalid("lines", Rule::Range, "must be 1 to 1000"));
+    }
+    Ok(api.control.node_logs(&caller.context, id, lines).await?)
 }
 
 /// End a node

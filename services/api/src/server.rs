@@ -17,6 +17,7 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    enrolment,
     error::{ApiError, answer_with_problems},
     openapi,
 };
@@ -42,6 +43,7 @@ pub fn router(api: Api) -> Router {
     let (routes, document) = openapi::routes();
     routes
         .merge(SwaggerUi::new("/docs").external_url_unchecked("/v1/openapi.json", document))
+        .merge(enrolment::router())
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .fallback(async || ApiError::from(Error::NotFound(Kind::Route)))

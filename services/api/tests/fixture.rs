@@ -4,11 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Body, response::Response};
 use hansa_api::{Api, router};
+use hansa_clients::{HttpVault, Vault};
 use hansa_control::{Config, ControlPlane, OpContext, testing::MemoryJwtKeys};
 use hansa_core::{ManualClock, RequestId, Secret, Timestamp};
 use hansa_postgres::TestDatabase;
-use hansa_store::testing::{api_store, database};
+use hansa_runtime::FakeRuntime;
+use hansa_store::testing::{VAULT, api_store, database};
 use hansa_types::{UserCreate, statement::Accept, statement::Found};
+use hansa_vault::{RootKey, VaultConfig};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use ledger_types::{Digest, SigningKey};
@@ -25,8 +28,30 @@ pub(crate) struct Installation {
     pub(crate) keys: Arc<MemoryJwtKeys>,
     pub(crate) database: TestDatabase,
     pub(crate) platform: String,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) runtime: Arc<FakeRuntime>,
     /// Every answer's body, for what must be in none of them.
     pub(crate) answers: Mutex<Vec<String>>,
+}
+
+/// The real vault, behind its socket.
+async fn vault(database: &TestDatabase, clock: Arc<ManualClock>) -> Arc<dyn Vault> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = RootKey::read_or_create(&folder.path().join("root.key")).expect("a root key");
+    let config = VaultConfig { database: database.login(VAULT), root, clock };
+    let vault = Arc::new(hansa_vault::Vault::new(config));
+    let socket = folder.path().join("vault.sock");
+    let client = HttpVault::new(&socket).expect("a client");
+    tokio::spawn(async move {
+        // The folder lives as long as the vault answers in it.
+        let served = hansa_vault::serve(vault, &socket, std::future::pending()).await;
+        drop((folder, served));
+    });
+    // It is there when it answers.
+    while client.jwt_keys().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    Arc::new(client)
 }
 
 /// An answer.
@@ -52,12 +77,16 @@ impl Installation {
     pub(crate) async fn on(database: TestDatabase) -> Self {
         let start = Timestamp::from_unix_micros(1_800_000_000_000_000).expect("a year");
         let (clock, keys) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryJwtKeys::new()));
+        let vault = vault(&database, clock.clone()).await;
+        let runtime = Arc::new(FakeRuntime::new(clock.clone()));
         let (control, follower) = ControlPlane::new(Config {
             store: api_store(&database),
             clock: clock.clone(),
             credential_key: Secret::from(vec![1; 32]),
             page_key: Secret::from(vec![2; 32]),
             jwt_keys: keys.clone(),
+            vault: vault.clone(),
+            runtime: Some(runtime.clone()),
             issuer: ORIGIN.to_owned(),
         });
         tokio::spawn(follower);
@@ -70,7 +99,8 @@ impl Installation {
         let made = control.platform_create(&context, &operator).await.expect("a platform");
         let platform = made.api_key.expose_text().expect("text").to_owned();
         let router = router(Api::new(control, vec![ORIGIN.parse().expect("a header value")]));
-        Self { router, clock, keys, database, platform, answers: Mutex::new(Vec::new()) }
+        let answers = Mutex::new(Vec::new());
+        Self { router, clock, keys, database, platform, vault, runtime, answers }
     }
 
     /// Sends a request with any headers.

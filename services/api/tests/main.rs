@@ -5,6 +5,7 @@ mod cross_tenant;
 mod event;
 mod fixture;
 mod identity;
+mod launch;
 mod main_job;
 mod openapi;
 mod outage;

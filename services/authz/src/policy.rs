@@ -30,11 +30,13 @@ pub enum Action {
     Leave,
     /// End what is in progress.
     Cancel,
+    /// See what it writes for those who run it.
+    ReadLog,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Create,
         Self::Modify,
@@ -46,6 +48,7 @@ impl Action {
         Self::Run,
         Self::Leave,
         Self::Cancel,
+        Self::ReadLog,
     ];
 }
 
@@ -164,11 +167,12 @@ pub const fn allows(role: Role, action: Action, subject: Subject) -> bool {
             (A::Read, Relation::Owner | Relation::Member) => viewer,
             (A::AddNode, Relation::Owner | Relation::Member) => operator,
             (A::Modify | A::Launch, Relation::Owner) => operator,
+            (A::Answer, Relation::Owner | Relation::Member) => operator,
             _ => false,
         },
         S::Node { own } => match action {
             A::Read => viewer,
-            A::Run | A::Delete => operator && own,
+            A::Run | A::Delete | A::ReadLog => operator && own,
             _ => false,
         },
     }

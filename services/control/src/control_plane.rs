@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use hansa_authz::{OpContext, TenantScope};
+use hansa_clients::Vault;
 use hansa_core::{Clock, Mac, Page, PageRequest, PageSize, PageTokens, Result, Secret, Timestamp};
+use hansa_runtime::Runtime;
 use hansa_store::{Store, TenantTx};
 use tokio::sync::watch;
 
@@ -27,6 +29,10 @@ pub struct Config {
     pub page_key: Secret,
     /// The keys of access tokens, which the vault holds.
     pub jwt_keys: Arc<dyn JwtKeys>,
+    /// Who signs nodes' certificates.
+    pub vault: Arc<dyn Vault>,
+    /// Where nodes run, for their logs; none when this process cannot reach it.
+    pub runtime: Option<Arc<dyn Runtime>>,
     /// Who issues access tokens, and for whom: the API's public address.
     pub issuer: String,
 }
@@ -41,6 +47,8 @@ pub struct ControlPlane {
     pub(crate) tokens: AccessTokens,
     pub(crate) changes: watch::Receiver<u64>,
     pub(crate) waiters: Waiters,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) runtime: Option<Arc<dyn Runtime>>,
     pages: PageTokens,
 }
 
@@ -57,7 +65,8 @@ impl ControlPlane {
     /// Puts it together. The second value follows the database's notifications until the control
     /// plane is dropped: the caller runs it beside the server.
     pub fn new(config: Config) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
-        let Config { store, clock, credential_key, page_key, jwt_keys, issuer } = config;
+        let Config { store, clock, credential_key, page_key, jwt_keys, vault, runtime, issuer } =
+            config;
         let (sender, changes) = watch::channel(0);
         let follower = store.clone();
         let control = Self {
@@ -68,6 +77,8 @@ impl ControlPlane {
             passwords: Passwords::new(),
             changes,
             waiters: Waiters::default(),
+            vault,
+            runtime,
             pages: PageTokens::new(page_key),
         };
         (Arc::new(control), async move { follower.follow_changes(sender).await })

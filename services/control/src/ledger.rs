@@ -141,7 +141,7 @@ impl ControlPlane {
                     node_id: None,
                 },
                 now: act.now,
-                time_max: limits::LAUNCH_TIME_MAX,
+                time_max: limits::LAUNCH_STEP_TIME_MAX,
             };
             act.tx.operation_insert(&operation).await
         })

@@ -8,9 +8,11 @@
 mod access_token;
 mod act;
 mod api_key;
+mod approval;
 mod audit_event;
 mod consortium;
 mod control_plane;
+mod enrolment;
 mod event;
 mod identity;
 mod incident;
@@ -22,12 +24,14 @@ mod node;
 mod operation;
 mod password;
 pub mod plan;
+mod reconcile;
 mod session;
 mod signature;
 mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod user;
+mod vault_keys;
 mod waiters;
 
 pub use act::Repeat;
@@ -36,5 +40,7 @@ pub use event::{EventStream, Sent};
 pub use hansa_authz::OpContext;
 pub use identity::{Authenticated, Credential, CredentialId};
 pub use jwt::{JwtKey, JwtKeySet, JwtKeys};
+pub use reconcile::{Controller, ControllerConfig, HeldOperations};
 pub use session::SignedIn;
 pub use tenant::PlatformCreated;
+pub use vault_keys::VaultJwtKeys;

@@ -38,6 +38,10 @@ impl ControlPlane {
                 let phase = found.phase.as_str();
                 return Err(Refusal::WrongPhase { kind: Kind::Ledger, phase }.into());
             }
+            if act.tx.ledger_genesis(ledger).await?.is_some() {
+                let phase = found.phase.as_str();
+                return Err(Refusal::WrongPhase { kind: Kind::Ledger, phase }.into());
+            }
             if act.tx.node_count(ledger).await? >= limits::NODES_PER_LEDGER_MAX {
                 return Err(Error::QuotaExceeded { limit: limits::NODES_PER_LEDGER_MAX });
             }
@@ -83,6 +87,19 @@ impl ControlPlane {
         let (handle, _) = tx.ledger_find(ledger).await?;
         context.authorize(Action::Read, handle.subject())?;
         self.listed(context, &list, tx.node_list(ledger, page).await?)
+    }
+
+    /// The last lines of the log of a node of the caller's own member.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`] when its runtime is not
+    /// in reach.
+    pub async fn node_logs(&self, context: &OpContext, id: NodeId, lines: u16) -> Result<String> {
+        let (handle, _) = self.reading(context).await?.node_find(id).await?;
+        context.authorize(Action::ReadLog, handle.subject())?;
+        let runtime = self.runtime.as_ref();
+        let runtime = runtime.ok_or_else(|| Error::unavailable("no runtime in this process"))?;
+        runtime.logs(id, lines.min(limits::LOG_LINES_MAX)).await.map_err(Error::unavailable)
     }
 
     /// Asks that a node runs.

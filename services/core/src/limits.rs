@@ -102,8 +102,10 @@ pub const INVITATION_LIFE_DEFAULT: Duration = Duration::from_hours(7 * 24);
 pub const INVITATION_LIFE_MAX: Duration = Duration::from_hours(30 * 24);
 /// Time for a node to start, stop or restart before its operation fails.
 pub const NODE_OPERATION_TIME_MAX: Duration = Duration::from_mins(5);
-/// Time for a ledger to launch before its operation fails.
-pub const LAUNCH_TIME_MAX: Duration = Duration::from_mins(10);
+/// Time for each step of a launch that machines do, before the launch fails.
+pub const LAUNCH_STEP_TIME_MAX: Duration = Duration::from_mins(10);
+/// Time for the members to sign a charter: people, in several organisations.
+pub const LAUNCH_SIGNATURES_TIME_MAX: Duration = Duration::from_hours(72);
 /// Time to end a consortium's nodes before its operation fails.
 pub const DELETE_TIME_MAX: Duration = Duration::from_mins(15);
 
@@ -117,3 +119,31 @@ pub const DATABASE_STATEMENT_TIME_MAX: Duration = Duration::from_secs(10);
 pub const DATABASE_LOCK_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an open transaction may be idle: a forgotten one holds locks and delays events.
 pub const DATABASE_IDLE_TRANSACTION_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// Life of a node's enrolment token.
+pub const ENROLMENT_TOKEN_LIFE: Duration = Duration::from_hours(1);
+/// Signatures over nodes in one approval: a member's nodes of one ledger.
+pub const ENDORSEMENTS_MAX: usize = NODES_PER_LEDGER_MAX as usize;
+/// Lines of a node's log in one answer.
+pub const LOG_LINES_MAX: u16 = 1_000;
+/// Lines of a node's log unless asked otherwise.
+pub const LOG_LINES_DEFAULT: u16 = 100;
+
+/// How long a controller may hold an operation without a sign of life.
+pub const OPERATION_LEASE: Duration = Duration::from_secs(15);
+/// Operations that one controller takes at once.
+pub const OPERATIONS_LEASED_MAX: u16 = 256;
+/// Nodes, ledgers or consortiums read at once by a reconciler.
+pub const RECONCILE_PAGE: u16 = 200;
+/// Between two passes of a reconciler when nothing wakes it.
+pub const RECONCILE_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at what has had its time.
+pub const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
+/// Nodes asked for their status at once.
+pub const NODES_ASKED_MAX: usize = 16;
+/// How long the volumes of removed nodes are kept.
+pub const VOLUME_RETENTION: Duration = Duration::from_hours(7 * 24);
+/// How long events are kept.
+pub const EVENTS_KEPT: Duration = Duration::from_hours(7 * 24);
+/// After this an intent without an outcome is closed as unknown.
+pub const INTENT_OPEN_MAX: Duration = Duration::from_mins(10);

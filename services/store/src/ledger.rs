@@ -6,6 +6,7 @@ use hansa_core::{
     Timestamp,
 };
 use hansa_types::{ConsensusPolicy, CryptoSuite, Ledger, LedgerPhase};
+use serde_json::Value;
 use sqlx::postgres::PgRow;
 
 use crate::{error::database, row::Read, tx::TenantTx};
@@ -149,6 +150,37 @@ impl TenantTx {
         .map_err(database)?;
         let (_, ledger) = self.ledger_find(id).await?;
         if updated.rows_affected() == 1 { Ok(ledger) } else { Err(Error::Stale) }
+    }
+
+    /// What the members of a ledger sign, once it is composed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn ledger_charter(&mut self, id: LedgerId) -> Result<Option<Value>> {
+        self.ledger_document("SELECT charter FROM ledger WHERE id = $1 AND phase <> 'deleted'", id)
+            .await
+    }
+
+    /// What the nodes of a ledger start from, once it is published.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn ledger_genesis(&mut self, id: LedgerId) -> Result<Option<Value>> {
+        self.ledger_document("SELECT genesis FROM ledger WHERE id = $1 AND phase <> 'deleted'", id)
+            .await
+    }
+
+    async fn ledger_document(
+        &mut self,
+        query: &'static str,
+        id: LedgerId,
+    ) -> Result<Option<Value>> {
+        sqlx::query_scalar(query)
+            .bind(id.uuid())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(database)?
+            .ok_or(Error::NotFound(Kind::Ledger))
     }
 
     /// Moves a ledger that still has the expected revision into a phase.

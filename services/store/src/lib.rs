@@ -8,8 +8,11 @@
 //! of others. The methods of both are spread over one file a noun.
 
 mod api_key;
+mod approval;
 mod audit;
 mod consortium;
+mod driven;
+mod enrolment;
 mod error;
 mod event;
 mod idempotency;
@@ -31,8 +34,13 @@ mod tx;
 mod user;
 
 pub use api_key::{ApiKeyCredential, NewApiKey};
+pub use approval::{Approval, NodeEndorsement};
 pub use audit::{AuditChainError, AuditEntry, audit_verify};
 pub use consortium::NewConsortium;
+pub use driven::{
+    DrivenLedger, DrivenMember, DrivenNode, FoundIncident, NodePlacement, NodeRecord,
+};
+pub use enrolment::{EnrolmentToken, NewEnrolmentToken, NodeIdentity};
 pub use event::{EventPosition, NewEvent};
 pub use idempotency::{Claim, RequestHash};
 pub use invitation::NewInvitation;

@@ -201,11 +201,12 @@ impl SystemTx {
         &mut self,
         lease: Lease,
         steps: &[OperationStep],
+        deadline_at: Timestamp,
         lease_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Operation> {
         let row = sqlx::query(
-            "UPDATE operation SET steps = $3, lease_until = $4, \
+            "UPDATE operation SET steps = $3, lease_until = $4, deadline_at = $5, \
              lease_owner = CASE WHEN $4::timestamptz IS NULL THEN NULL ELSE lease_owner END, \
              revision = revision + 1 \
              WHERE id = $1 AND generation = $2 AND finished_at IS NULL RETURNING *",
@@ -214,6 +215,7 @@ impl SystemTx {
         .bind(lease.generation.get())
         .bind(Json(steps))
         .bind(lease_until.map(Timestamp::to_offset))
+        .bind(deadline_at.to_offset())
         .fetch_optional(self.connection())
         .await
         .map_err(database)?
@@ -228,12 +230,14 @@ impl SystemTx {
     pub async fn operation_finish(
         &mut self,
         lease: Lease,
+        steps: &[OperationStep],
         state: OperationState,
         reason: Option<OperationReason>,
         now: Timestamp,
     ) -> Result<Operation> {
         let row = sqlx::query(
-            "UPDATE operation SET state = $3, reason = $4, finished_at = $5, lease_owner = NULL, \
+            "UPDATE operation SET state = $3, reason = $4, finished_at = $5, steps = $6, \
+             lease_owner = NULL, \
              lease_until = NULL, revision = revision + 1 \
              WHERE id = $1 AND generation = $2 AND finished_at IS NULL RETURNING *",
         )
@@ -242,6 +246,7 @@ impl SystemTx {
         .bind(state.as_str())
         .bind(reason.map(OperationReason::as_str))
         .bind(now.to_offset())
+        .bind(Json(steps))
         .fetch_optional(self.connection())
         .await
         .map_err(database)?

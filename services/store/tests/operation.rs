@@ -51,15 +51,19 @@ async fn r18_a_former_holder_is_fenced() {
     assert_eq!((first.attempt, second.attempt), (1, 2));
 
     let done = OperationState::Succeeded;
-    let late = controller(&world).await.operation_finish(first.lease, done, None, now()).await;
+    let late = controller(&world).await.operation_finish(first.lease, &[], done, None, now()).await;
     assert!(matches!(late, Err(Error::Stale)), "the former holder must not finish it: {late:?}");
     let mut tx = controller(&world).await;
     let mut steps = second.operation.steps.clone();
     steps[0].state = StepState::Succeeded;
-    tx.operation_progress(second.lease, &steps, None, now()).await.expect("the holder writes");
+    let deadline = second.operation.deadline_at;
+    let progress = tx.operation_progress(second.lease, &steps, deadline, None, now());
+    progress.await.expect("the holder writes");
     let failed = OperationState::Failed;
     let reason = Some(OperationReason::NodeCrashed);
-    tx.operation_finish(second.lease, failed, reason, now()).await.expect("the holder ends it");
+    tx.operation_finish(second.lease, &steps, failed, reason, now())
+        .await
+        .expect("the holder ends it");
     tx.commit().await.expect("committed");
 
     let ended = world.tx(&alpha).await.operation_get(id).await.expect("its own operation");

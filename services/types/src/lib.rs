@@ -6,8 +6,10 @@
 
 mod access_token;
 mod api_key;
+mod approval;
 mod audit_event;
 mod consortium;
+pub mod enrolment;
 mod event;
 mod incident;
 mod invitation;
@@ -30,6 +32,9 @@ pub mod vault;
 
 pub use access_token::AccessToken;
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated};
+pub use approval::{
+    ApprovalCreate, Charter, CharterMember, Endorsement, EndorsementDraft, GenesisDocument,
+};
 pub use audit_event::{AuditEvent, AuditPhase, AuditResult};
 pub use consortium::{
     Comparator, Consortium, ConsortiumCreate, ConsortiumPhase, ConsortiumUpdate, Relation,

@@ -118,10 +118,8 @@ pub(crate) async fn authority(
     let query = format!(
         "SELECT {COLUMNS} FROM vault.key WHERE kind = 'ledger_authority' AND ledger_id = $1"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(ledger.uuid())
-        .fetch_optional(pool)
-        .await?;
+    let row =
+        sqlx::query(sqlx::AssertSqlSafe(query)).bind(ledger.uuid()).fetch_optional(pool).await?;
     row.as_ref().map(|row| read(row, Kind::LedgerAuthority)).transpose()
 }
 

@@ -94,8 +94,7 @@ impl Vault {
         }
         let rows = self.access_token_rows().await?;
         let signing = rows.first().filter(|key| key.retired_at.is_none());
-        let key =
-            signing.filter(|key| key.id.to_string() == id).ok_or(VaultError::NotFound)?;
+        let key = signing.filter(|key| key.id.to_string() == id).ok_or(VaultError::NotFound)?;
         let private = key.open(&self.root)?;
         let signature = Signer::new_without_digest(&private)?.sign_oneshot_to_vec(message)?;
         let signature: [u8; 64] = signature.try_into().map_err(|_| VaultError::Sealed)?;

@@ -66,7 +66,8 @@ async fn keys_survive_a_restart_and_sign_by_id() {
     let keys = vault.jwt_keys().await.unwrap();
     assert_eq!(before.signing, keys.signing, "the key was not kept");
     let signed = vault.jwt_sign(&keys.signing, b"message").await.unwrap();
-    let key = PKey::public_key_from_raw_bytes(keys.keys[0].public_key.bytes(), Id::ED25519).unwrap();
+    let key =
+        PKey::public_key_from_raw_bytes(keys.keys[0].public_key.bytes(), Id::ED25519).unwrap();
     let mut verifier = Verifier::new_without_digest(&key).unwrap();
     assert!(verifier.verify_oneshot(signed.signature.bytes(), b"message").unwrap());
     let unknown = vault.jwt_sign("another", b"message").await;

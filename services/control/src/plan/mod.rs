@@ -1,3 +1,6 @@
 //! Decisions without effects: no database, no clock, no IO.
 
+pub mod charter;
 pub mod launch;
+pub mod node;
+pub mod operation;

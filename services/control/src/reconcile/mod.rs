@@ -1,0 +1,162 @@
+//! Reconcilers: they look at what should be and what is, again and again, and take the next step.
+//!
+//! None takes input and none remembers: after a crash at any point the next look goes on from what
+//! the database and the runtime say. Several controllers may run at once; what they write is
+//! guarded by revisions and leases.
+
+mod consortium;
+mod housekeeping;
+mod launch;
+mod node;
+mod observe;
+mod operation;
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use hansa_authz::OpContext;
+use hansa_clients::{Nodes, Vault};
+use hansa_core::{Clock, Error, Mac, RequestId, Result, Secret, Timestamp, Uuid, limits};
+use hansa_runtime::Runtime;
+use hansa_store::{Store, SystemTx};
+use tokio::sync::watch;
+
+pub use operation::HeldOperations;
+
+/// What a controller is made of.
+#[derive(Debug)]
+pub struct ControllerConfig {
+    /// The database, in the roles of the controller.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The same key as the API's: enrolment tokens are made here and checked there.
+    pub credential_key: Secret,
+    /// Where nodes run.
+    pub runtime: Arc<dyn Runtime>,
+    /// Who signs certificates.
+    pub vault: Arc<dyn Vault>,
+    /// How nodes are asked.
+    pub nodes: Arc<dyn Nodes>,
+    /// Where nodes enrol: an address of the API that they reach.
+    pub enrolment_url: String,
+}
+
+/// Drives nodes, ledgers, consortiums and operations.
+#[derive(Debug)]
+pub struct Controller {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    mac: Mac,
+    runtime: Arc<dyn Runtime>,
+    vault: Arc<dyn Vault>,
+    nodes: Arc<dyn Nodes>,
+    enrolment_url: String,
+    /// Who holds leases.
+    id: Uuid,
+}
+
+impl Controller {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(config: ControllerConfig) -> Arc<Self> {
+        let ControllerConfig { store, clock, credential_key, runtime, vault, nodes, enrolment_url } =
+            config;
+        Arc::new(Self {
+            store,
+            clock,
+            mac: Mac::new(credential_key),
+            runtime,
+            vault,
+            nodes,
+            enrolment_url,
+            id: Uuid::now_v7(),
+        })
+    }
+
+    /// Reconciles until it is dropped. Steps wake one another through the database's
+    /// notifications; a lost one costs at most [`limits::RECONCILE_EVERY`].
+    pub async fn run(self: Arc<Self>) {
+        let (sender, changes) = watch::channel(0);
+        let driving = self.clone().drive(changes.clone());
+        let observing = self
+            .clone()
+            .repeat("observe", limits::RECONCILE_EVERY, |c| async move { c.observe().await });
+        let keeping =
+            self.clone().repeat("housekeeping", limits::HOUSEKEEPING_EVERY, |c| async move {
+                c.keep_house().await
+            });
+        tokio::join!(self.store.follow_changes(sender), driving, observing, keeping);
+    }
+
+    /// One pass over everything that is driven, each reconciler once.
+    ///
+    /// # Errors
+    /// The first failure; every reconciler has had its turn by then.
+    pub async fn pass(&self, held: &mut HeldOperations) -> Result<()> {
+        let passes = [
+            ("consortiums", self.reconcile_consortiums().await),
+            ("nodes", self.reconcile_nodes().await),
+            ("launches", self.reconcile_launches().await),
+            ("operations", self.reconcile_operations(held).await),
+        ];
+        let mut first = Ok(());
+        for (name, passed) in passes {
+            if let Err(error) = passed {
+                log_failure(name, &error);
+                first = first.and(Err(error));
+            }
+        }
+        first
+    }
+
+    async fn drive(self: Arc<Self>, mut changes: watch::Receiver<u64>) {
+        let mut held = HeldOperations::default();
+        loop {
+            changes.mark_unchanged();
+            // Every failure was logged; the next pass tries again.
+            let _ = self.pass(&mut held).await;
+            // Whatever woke us, we look.
+            let _ = tokio::time::timeout(limits::RECONCILE_EVERY, changes.changed()).await;
+            if changes.has_changed().is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn repeat<F>(
+        self: Arc<Self>,
+        name: &'static str,
+        every: Duration,
+        look: impl Fn(Arc<Self>) -> F,
+    ) where
+        F: Future<Output = Result<()>>,
+    {
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if let Err(error) = look(self.clone()).await {
+                log_failure(name, &error);
+            }
+        }
+    }
+
+    async fn tx(&self) -> Result<SystemTx> {
+        let context = OpContext::reconciler(RequestId::new(), "controller");
+        self.store.system_tx(context.system_scope()?).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn log_failure(name: &str, error: &Error) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    match error {
+        // Somebody else changed it meanwhile: the next look sees that.
+        Error::Stale => tracing::debug!(reconciler = name, "overtaken"),
+        Error::Unavailable { .. } => tracing::warn!(reconciler = name, %error, cause, "waiting"),
+        error => tracing::error!(reconciler = name, %error, cause, "failed"),
+    }
+}
