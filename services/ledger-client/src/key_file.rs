@@ -70,6 +70,25 @@ pub fn check_mode(path: &Path) -> Result<(), KeyFileError> {
     if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Mode { path: path.to_owned(), mode }) }
 }
 
+/// Reads a key, or makes it when there is none. A crash leaves no key or a whole one.
+///
+/// # Errors
+/// When the file is open to others, holds no key, or cannot be written.
+pub fn read_or_create_key_file(path: &Path) -> Result<SigningKey, KeyFileError> {
+    if path.exists() {
+        return read_key_file(path);
+    }
+    let unfinished = path.with_extension("unfinished");
+    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let key = create_key_file(&unfinished)?;
+    std::fs::rename(&unfinished, path).map_err(io)?;
+    Ok(key)
+}
+
 /// Makes a new key and its file, with mode 0600 from the first moment; never replaces a file.
 ///
 /// # Errors

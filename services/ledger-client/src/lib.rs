@@ -7,5 +7,5 @@
 pub mod key_file;
 pub mod signer;
 
-pub use key_file::{KeyFileError, create_key_file, read_key_file};
+pub use key_file::{KeyFileError, create_key_file, read_key_file, read_or_create_key_file};
 pub use signer::Signer;

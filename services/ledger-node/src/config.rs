@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A node's configuration. Secrets are files, never values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,29 @@ pub struct NodeConfig {
     pub p2p: SocketAddr,
     /// Where clients connect, HTTPS.
     pub http: SocketAddr,
+    /// Where metrics are served, plain HTTP; nowhere without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<SocketAddr>,
+    /// Where to get an identity and a genesis, when there is none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<EnrolmentConfig>,
+}
+
+/// Where a node enrols.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentConfig {
+    /// The control plane: `https://…`, or `http://…` on this machine only.
+    pub url: String,
+    /// Authorities that the control plane's certificate may chain to, PEM; the system's without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// The tenant that the node belongs to.
+    pub tenant: Uuid,
+    /// The node.
+    pub node: Uuid,
+    /// The one-time token, mode 0600. It may come later and be replaced.
+    pub token: PathBuf,
 }
 
 impl NodeConfig {

@@ -11,6 +11,7 @@ pub mod api;
 pub mod boot;
 mod commit;
 pub mod config;
+mod enrol;
 pub mod localnet;
 mod net;
 mod peers;

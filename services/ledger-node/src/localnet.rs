@@ -50,8 +50,8 @@ pub fn create(folder: &Path, nodes: u16, policy: Policy) -> Result<Vec<NodeConfi
     };
     let mut configs = Vec::new();
     let mut validators = Vec::new();
-    let ports = free_ports(2 * usize::from(nodes))?;
-    for (n, ports) in (0..nodes).zip(ports.chunks_exact(2)) {
+    let ports = free_ports(3 * usize::from(nodes))?;
+    for (n, ports) in (0..nodes).zip(ports.chunks_exact(3)) {
         let home = folder.join(format!("node-{n}"));
         fs::create_dir(&home)?;
         let config = NodeConfig {
@@ -62,6 +62,8 @@ pub fn create(folder: &Path, nodes: u16, policy: Policy) -> Result<Vec<NodeConfi
             tls_certificate: home.join("tls.pem"),
             p2p: ([127, 0, 0, 1], ports[0]).into(),
             http: ([127, 0, 0, 1], ports[1]).into(),
+            metrics: Some(([127, 0, 0, 1], ports[2]).into()),
+            enrolment: None,
         };
         fs::create_dir(&config.data)?;
         let consensus_key = create_key_file(&config.consensus_key)?.public_key();

@@ -3,11 +3,13 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    fs::File,
+    path::Path,
     sync::{Arc, mpsc as std_mpsc},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use ledger_consensus::{
     Timer,
     replica::{Effect, Event as Input, Replica},
@@ -26,6 +28,7 @@ use crate::{
     boot::{Booted, boot, write_mark},
     commit,
     config::NodeConfig,
+    enrol::enrol,
     peers::{Frame, Mesh, Peers, frame},
     tls, verify, votes,
     waiters::Waiters,
@@ -59,12 +62,41 @@ pub(crate) fn now_ms() -> u64 {
 /// # Errors
 /// When it cannot start, a disk fails, or the ledger's rules say that it must stop.
 pub fn run(config: &NodeConfig) -> Result<()> {
-    let booted = boot(config, now_ms())?;
+    std::fs::create_dir_all(&config.data)?;
+    let _lock = lock(&config.data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if !config.genesis.exists() {
+        let at = config.enrolment.as_ref();
+        let at = at.with_context(|| format!("no genesis in {}", config.genesis.display()))?;
+        if !runtime.block_on(unless_stopped(enrol(config, at)))? {
+            tracing::info!("the node stops before it has a genesis");
+            return Ok(());
+        }
+    }
+    let booted = boot(config, now_ms())?;
     let result = runtime.block_on(serve(config, booted));
     // Connections and their tasks end with the runtime.
     runtime.shutdown_background();
     result
+}
+
+/// Two processes on one folder would vote twice and tear each other's files.
+fn lock(data: &Path) -> Result<File> {
+    let path = data.join("lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path)?;
+    file.try_lock().with_context(|| format!("another node uses {}", data.display()))?;
+    Ok(file)
+}
+
+/// Whether `work` was done before somebody asked to stop.
+async fn unless_stopped(work: impl Future<Output = Result<()>>) -> Result<bool> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = work => done.map(|()| true),
+        _ = terminate.recv() => Ok(false),
+        _ = interrupt.recv() => Ok(false),
+    }
 }
 
 async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
