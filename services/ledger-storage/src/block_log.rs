@@ -1,6 +1,6 @@
 //! All decided blocks, in segment files.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use ledger_types::{Digest, LedgerId, codec, message::DecidedBlock};
 
@@ -115,6 +115,11 @@ impl<D: Disk> BlockLog<D> {
             corruptions: Vec::new(),
             dropped_tail: 0,
         };
+        if files.first().is_some_and(|(first, _)| *first != 1) {
+            // Somebody removed the beginning; its place is kept, so that it can be repaired.
+            let first = Segment::create(&mut log.disk, ledger, 1)?;
+            files.insert(0, (1, first.name));
+        }
         let count = files.len();
         for (at, (first, name)) in files.into_iter().enumerate() {
             log.open_segment(first, &name, at + 1 == count)?;
@@ -139,6 +144,7 @@ impl<D: Disk> BlockLog<D> {
         match broken_tail {
             Some(from) if is_last => {
                 self.dropped_tail = segment.len - from;
+                self.keep_tail(name, from)?;
                 if from < FILE_HEADER as u64 {
                     // Its making was interrupted: nothing was ever in it.
                     self.disk.remove(name)?;
@@ -184,7 +190,19 @@ impl<D: Disk> BlockLog<D> {
         &self.corruptions
     }
 
-    /// Bytes of an interrupted write that opening dropped.
+    /// The files in which something is broken or missing, index files not counted.
+    pub fn damaged(&self) -> BTreeSet<String> {
+        let known = self.corruptions.iter().map(|corruption| corruption.file.clone());
+        let gaps = self.segments.iter().enumerate().filter(|(at, segment)| {
+            let after = self.segments.get(at + 1).map(|next| next.first);
+            let held = segment.offsets.len() as u64;
+            let expected = after.or(segment.last().map(|last| last + 1)).unwrap_or(segment.first);
+            held != expected - segment.first
+        });
+        known.chain(gaps.map(|(_, segment)| segment.name.clone())).collect()
+    }
+
+    /// Bytes of an interrupted write that opening dropped. They are kept beside the segment.
     pub fn dropped_tail(&self) -> u64 {
         self.dropped_tail
     }
@@ -266,8 +284,9 @@ impl<D: Disk> BlockLog<D> {
         let corrupt = || StorageError::Corrupt { file: segment.name.clone(), height, offset };
         let len = usize::try_from(segment.end_of(height) - offset).map_err(io::Error::other)?;
         let mut bytes = vec![0; len];
-        self.disk.read_at(&segment.name, offset, &mut bytes)?;
-        let frame = whole_at(&bytes, 0).filter(|f| f.height == height).ok_or_else(corrupt)?;
+        let read = self.disk.read_at(&segment.name, offset, &mut bytes);
+        let frame = if is_there(read)? { whole_at(&bytes, 0) } else { None };
+        let frame = frame.filter(|f| f.height == height).ok_or_else(corrupt)?;
         let decided: DecidedBlock = codec::decode(frame.payload).map_err(|_| corrupt())?;
         let digest = decided.block.header.digest(self.ledger);
         if decided.block.is_whole() && decided.certificate.block == digest {
@@ -299,28 +318,33 @@ impl<D: Disk> BlockLog<D> {
         Ok(None)
     }
 
-    /// The heights that repairing `file` needs from peers, `from..=to`: everything it should hold,
-    /// when something in it is broken.
+    /// The heights that a segment should hold, `from..=to` (an empty range for an empty one); `None`
+    /// when `file` is no segment.
     pub fn heights_of(&self, file: &str) -> Option<(u64, u64)> {
         let at = self.segments.iter().position(|s| s.name == file)?;
         let to = match self.segments.get(at + 1) {
             Some(next) => next.first - 1,
-            None => self.segments[at].last()?,
+            None => self.segments[at].last().unwrap_or(self.segments[at].first - 1),
         };
         Some((self.segments[at].first, to))
     }
 
     /// Writes a segment again from its whole records and `fetched` ones, which the caller has
-    /// checked against their certificates. The corrupt original is kept beside it. A broken index
-    /// needs no blocks: it is made again from its segment.
+    /// checked against their certificates. The corrupt original is kept beside it, under the name
+    /// that is returned. A broken index needs no blocks: it is made again from its segment.
     ///
     /// # Errors
     /// When a block is still missing, or the disk fails; then the original is untouched.
-    pub fn repair(&mut self, file: &str, fetched: &[DecidedBlock]) -> Result<(), StorageError> {
+    pub fn repair(
+        &mut self,
+        file: &str,
+        fetched: &[DecidedBlock],
+    ) -> Result<Option<String>, StorageError> {
         if let Some(at) = self.segments.iter().position(|s| index_name(&s.name) == file) {
-            return Ok(self.index_again(at)?);
+            self.index_again(at)?;
+            return Ok(None);
         }
-        let Some((from, to)) = self.heights_of(file) else { return Ok(()) };
+        let Some((from, to)) = self.heights_of(file) else { return Ok(None) };
         let mut bytes = file_header(segment::MAGIC, self.ledger).to_vec();
         for height in from..=to {
             let given = fetched.iter().find(|d| d.block.header.height == height).cloned();
@@ -334,10 +358,13 @@ impl<D: Disk> BlockLog<D> {
             bytes.extend(frame::frame(height, &codec::encode(&decided)));
         }
         let temporary = format!("{file}.tmp");
+        if self.disk.list()?.contains(&temporary) {
+            self.disk.remove(&temporary)?;
+        }
         self.disk.create(&temporary)?;
         self.disk.append(&temporary, &bytes)?;
         self.disk.sync(&temporary)?;
-        self.keep_corrupt_copy(file)?;
+        let kept = self.keep_corrupt_copy(file)?;
         self.disk.rename(&temporary, file)?;
         self.disk.sync_directory()?;
         self.corruptions.retain(|c| c.file != file);
@@ -349,7 +376,7 @@ impl<D: Disk> BlockLog<D> {
             self.write_index(&mut segment)?;
         }
         self.segments[at] = segment;
-        Ok(())
+        Ok(kept)
     }
 
     /// Makes a sealed segment's index from the segment.
@@ -363,36 +390,64 @@ impl<D: Disk> BlockLog<D> {
         Ok(())
     }
 
-    fn keep_corrupt_copy(&mut self, file: &str) -> io::Result<()> {
+    /// What an opening is about to cut off: an interrupted write, or evidence.
+    fn keep_tail(&mut self, file: &str, from: u64) -> io::Result<()> {
+        let bytes = crate::disk::read_all(&self.disk, file)?;
+        let from = usize::try_from(from).map_err(io::Error::other)?;
+        if from < FILE_HEADER || from >= bytes.len() {
+            return Ok(());
+        }
+        self.keep(&format!("tail-{file}"), &bytes[from..]).map(|_| ())
+    }
+
+    /// `None` when there is nothing to keep: the file is gone.
+    fn keep_corrupt_copy(&mut self, file: &str) -> io::Result<Option<String>> {
+        match crate::disk::read_all(&self.disk, file) {
+            Ok(bytes) => self.keep(file, &bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn keep(&mut self, name: &str, bytes: &[u8]) -> io::Result<String> {
         let names = self.disk.list()?;
-        let mut copies: Vec<&String> = names.iter().filter(|n| n.starts_with("corrupt-")).collect();
-        copies.sort();
-        let number = copies.last().and_then(|n| n[8..14].parse::<u32>().ok()).map_or(1, |n| n + 1);
+        let number = |name: &str| -> Option<u32> {
+            name.strip_prefix("corrupt-")?.get(..6)?.parse().ok()
+        };
+        let mut copies: Vec<&String> = names.iter().filter(|n| number(n).is_some()).collect();
+        let next = copies.last().and_then(|n| number(n)).map_or(1, |n| n + 1);
         while copies.len() >= CORRUPT_COPIES_MAX {
             self.disk.remove(copies.remove(0))?;
         }
-        let bytes = crate::disk::read_all(&self.disk, file)?;
-        let copy = format!("corrupt-{number:06}-{file}");
+        let copy = format!("corrupt-{next:06}-{name}");
         self.disk.create(&copy)?;
-        self.disk.append(&copy, &bytes)?;
-        self.disk.sync(&copy)
+        self.disk.append(&copy, bytes)?;
+        self.disk.sync(&copy)?;
+        Ok(copy)
     }
 
-    /// Checks one record of a segment where it lies; for the scrubber.
-    pub(crate) fn check(&self, at: usize, height: Option<u64>) -> Result<u64, StorageError> {
+    /// Checks one record of a segment where it lies, and shows a whole block to `look`; for the
+    /// scrubber.
+    pub(crate) fn check(
+        &self,
+        at: usize,
+        height: Option<u64>,
+        look: &mut dyn FnMut(&DecidedBlock),
+    ) -> Result<u64, StorageError> {
         let segment = &self.segments[at];
         match height {
             Some(height) => {
                 let size = segment.end_of(height) - segment.offsets[&height];
-                self.read(height).map(|_| size.max(FRAME_HEADER as u64))
+                look(&self.read(height)?);
+                Ok(size.max(FRAME_HEADER as u64))
             }
             None => {
                 let mut header = [0; FILE_HEADER];
-                self.disk.read_at(&segment.name, 0, &mut header)?;
+                let there = is_there(self.disk.read_at(&segment.name, 0, &mut header))?;
                 let corrupt = |file: String| {
                     Err(StorageError::Corrupt { file, height: segment.first, offset: 0 })
                 };
-                if header != file_header(segment::MAGIC, self.ledger) {
+                if !there || header != file_header(segment::MAGIC, self.ledger) {
                     return corrupt(segment.name.clone());
                 }
                 let index = index_name(&segment.name);
@@ -418,6 +473,18 @@ impl<D: Disk> BlockLog<D> {
 
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+}
+
+/// Whether a read found its bytes. A file that has become shorter or is gone is corrupt; that is no
+/// failure of the disk.
+fn is_there(read: io::Result<()>) -> io::Result<bool> {
+    match read {
+        Ok(()) => Ok(true),
+        Err(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 

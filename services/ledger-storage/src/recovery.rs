@@ -82,7 +82,8 @@ pub enum RebuildReason {
 pub fn recover(found: &Found) -> Plan {
     let used = found.last > 0 || found.executed.is_some_and(|height| height > 0);
     let votes_intact = match found.votes {
-        Votes::Intact => true,
+        // Blocks that were executed are gone, and with them the votes below them.
+        Votes::Intact => found.executed.is_none_or(|height| height <= found.last),
         // A node that has decided blocks has voted or synced: its log cannot be new.
         Votes::Fresh => !used,
         Votes::Damaged => false,

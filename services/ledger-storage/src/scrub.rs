@@ -1,5 +1,7 @@
 //! Reads everything again, a little at a time, and finds what rotted.
 
+use ledger_types::message::DecidedBlock;
+
 use crate::{
     block_log::{BlockLog, Corruption, StorageError},
     disk::Disk,
@@ -34,6 +36,20 @@ impl Scrubber {
         log: &BlockLog<D>,
         bytes: u64,
     ) -> Result<Vec<Corruption>, StorageError> {
+        self.step_with(log, bytes, &mut |_| ())
+    }
+
+    /// As [`Scrubber::step`]; shows each whole block to `look`, in order of height, for checks that
+    /// need keys.
+    ///
+    /// # Errors
+    /// As [`Scrubber::step`].
+    pub fn step_with<D: Disk>(
+        &mut self,
+        log: &BlockLog<D>,
+        bytes: u64,
+        look: &mut dyn FnMut(&DecidedBlock),
+    ) -> Result<Vec<Corruption>, StorageError> {
         let (mut read, mut found) = (0, Vec::new());
         let tour = self.tours;
         while read < bytes.max(1) && self.tours == tour {
@@ -41,7 +57,7 @@ impl Scrubber {
                 self.segment = 0;
                 self.height = None;
             }
-            match log.check(self.segment, self.height) {
+            match log.check(self.segment, self.height, look) {
                 Ok(size) => read += size,
                 Err(StorageError::Corrupt { file, offset, .. }) => {
                     let end =

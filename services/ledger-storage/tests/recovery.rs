@@ -42,7 +42,7 @@ fn what_to_do_with_what_is_found() {
         (
             "state ahead of blocks",
             Found { executed: Some(12), ..found.clone() },
-            rebuild(RebuildReason::Ahead),
+            Plan { votes_intact: false, ..rebuild(RebuildReason::Ahead) },
         ),
         (
             "broken blocks in the middle",

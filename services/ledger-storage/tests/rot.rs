@@ -96,6 +96,34 @@ fn repair_takes_blocks_from_peers_and_keeps_the_corrupt_original() {
 }
 
 #[test]
+fn a_removed_or_shortened_file_is_corruption_and_mended() {
+    // Whoever deletes evidence must not stop the node, and must not go unnoticed.
+    let disk = SimulatedDisk::new(1);
+    let mut log = filled(&disk, 20);
+    let name = first_segment(&disk);
+    let (from, to) = log.heights_of(&name).unwrap();
+    let fetched: Vec<_> = (from..=to).map(block).collect();
+    disk.clone().truncate(&name, 40).unwrap();
+    assert!(!Scrubber::whole_tour(&log).unwrap().is_empty(), "a shortened file goes unnoticed");
+    let kept = log.repair(&name, &fetched).unwrap();
+    assert!(kept.is_some_and(|copy| disk.len(&copy).unwrap() == 40), "the original is evidence");
+    assert!(Scrubber::whole_tour(&log).unwrap().is_empty());
+
+    disk.clone().remove(&name).unwrap();
+    assert!(!Scrubber::whole_tour(&log).unwrap().is_empty(), "a removed file goes unnoticed");
+    assert_eq!(log.repair(&name, &fetched).unwrap(), None, "nothing is left to keep");
+    assert!(Scrubber::whole_tour(&log).unwrap().is_empty());
+
+    // The same while nothing runs.
+    disk.clone().remove(&name).unwrap();
+    let mut log = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap();
+    assert_eq!((log.head(), log.whole_to()), (20, 0));
+    assert_eq!(log.damaged().into_iter().collect::<Vec<_>>(), [name.clone()]);
+    log.repair(&name, &fetched).unwrap();
+    assert!(log.damaged().is_empty() && log.whole_to() == 20);
+}
+
+#[test]
 fn corrupt_originals_are_bounded() {
     let disk = SimulatedDisk::new(1);
     let mut log = filled(&disk, 3);
