@@ -4,6 +4,8 @@
 //! or the API does: roles are library crates, and the client verbs speak the public API only.
 
 mod cli;
+mod dev;
+mod role;
 
 use std::process::ExitCode;
 
@@ -21,10 +23,33 @@ struct Hansa {
 enum Command {
     #[command(flatten)]
     Client(cli::Verb),
+    Dev(dev::Dev),
+    #[command(flatten)]
+    Role(role::Role),
 }
 
 fn main() -> ExitCode {
     match Hansa::parse().command {
         Command::Client(verb) => cli::run(verb),
+        Command::Dev(dev) => serve(dev.run()),
+        Command::Role(role) => serve(role.run()),
+    }
+}
+
+/// Runs a service until it ends.
+fn serve(service: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from);
+    let ran = runtime.and_then(|runtime| {
+        let ran = runtime.block_on(service);
+        // A thread may still wait for the standard input.
+        runtime.shutdown_background();
+        ran
+    });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hansa: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -11,4 +11,4 @@ mod process;
 mod record;
 mod supervisor;
 
-pub use supervisor::{ProcessRuntime, ProcessRuntimeConfig};
+pub use supervisor::{ProcessRuntime, ProcessRuntimeConfig, end_all};

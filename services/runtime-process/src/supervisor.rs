@@ -27,6 +27,8 @@ use crate::{
 
 /// Between two looks at the processes. One that ends is noticed within this time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long processes may take to end when all are ended.
+const END_PATIENCE: Duration = Duration::from_secs(15);
 /// Lines of the log that are shown with a crash.
 const EVIDENCE_LINES: usize = 5;
 /// Rounds of steps for one workload in one look: end, note, start.
@@ -361,6 +363,39 @@ impl Runtime for ProcessRuntime {
             purged += 1;
         }
         Ok(purged)
+    }
+}
+
+/// Ends every process of a folder whose controller has ended; how many. What was wished is kept:
+/// the next controller starts them again.
+///
+/// # Errors
+/// When the folder cannot be read, or a process does not end.
+pub async fn end_all(folder: &Path) -> io::Result<u32> {
+    let boot_id = process::boot_id()?;
+    let mut processes = Vec::new();
+    let nodes = match fs::read_dir(folder.join("nodes")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        nodes => nodes?,
+    };
+    for entry in nodes {
+        let record = Record::read(&entry?.path().join("workload.json"));
+        processes.extend(record.ok().and_then(|record| record.process));
+    }
+    processes.retain(|process| process.is_alive(&boot_id));
+    for (signal, patience) in [(Signal::TERM, END_PATIENCE), (Signal::KILL, END_PATIENCE)] {
+        processes.iter().for_each(|process| process.signal(&boot_id, signal));
+        let began = std::time::Instant::now();
+        while processes.iter().any(|process| process.is_alive(&boot_id)) {
+            if began.elapsed() > patience {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+    match processes.iter().find(|process| process.is_alive(&boot_id)) {
+        Some(process) => Err(io::Error::other(format!("process {} does not end", process.pid))),
+        None => Ok(u32::try_from(processes.len()).unwrap_or(u32::MAX)),
     }
 }
 

@@ -1,0 +1,90 @@
+//! `hansa dev`: a whole control plane on this machine, with three tenants to try it.
+
+mod folder;
+mod services;
+mod status;
+mod tenants;
+mod vault_process;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+use hansa_telemetry::Shutdown;
+use tokio::net::TcpListener;
+
+use folder::{Folder, default_state};
+use status::DevFile;
+
+/// Port of the API and the console unless asked otherwise.
+const PORT: u16 = 8_080;
+
+/// A whole control plane on this machine, with three tenants to try it.
+///
+/// Starts a private PostgreSQL, the vault, the API with the console, and the controller; adopts
+/// what runs already in the same state folder. Ledger nodes outlive it. Ends at SIGTERM or Ctrl-C.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Everything that is kept: database, keys, nodes. [default: ~/.local/state/hansa, or
+    /// /var/lib/hansa for root]
+    #[arg(long, value_name = "DIR", global = true)]
+    state: Option<PathBuf>,
+    /// Port of the API and the console on this machine.
+    #[arg(long, value_name = "N", default_value_t = PORT)]
+    port: u16,
+    /// The program of ledger nodes. [default: hansa-node beside this program]
+    #[arg(long, value_name = "FILE")]
+    node_program: Option<PathBuf>,
+    /// Folder of the built console. Without it there is the API only.
+    #[arg(long, value_name = "DIR")]
+    console: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print addresses, credentials and keys (they are in STATE/dev.json).
+    Status {
+        /// `json` or `text`.
+        #[arg(short, long, default_value = "text")]
+        output: status::Form,
+    },
+    /// End the control plane, its nodes and its database; everything is kept.
+    Stop,
+}
+
+impl Dev {
+    pub(crate) async fn run(self) -> Result<()> {
+        let state = self.state.clone().map_or_else(default_state, Ok)?;
+        match &self.verb {
+            Some(Verb::Status { output }) => status::print(&Folder::open(&state)?, *output),
+            Some(Verb::Stop) => services::stop(&Folder::open(&state)?).await,
+            None => {
+                hansa_telemetry::init();
+                self.start(Folder::create(&state)?).await
+            }
+        }
+    }
+
+    async fn start(self, folder: Folder) -> Result<()> {
+        let _lock = folder.lock()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("{address} is in use: choose another with --port"))?;
+        let (ender, shutdown) = Shutdown::new();
+        let mut running =
+            services::start(&folder, self.port, self.node_program, self.console, shutdown).await?;
+        let secrets = tenants::ensure(&folder, &running.control).await?;
+        let file = DevFile::new(&folder, self.port, running.database_url.clone(), &secrets);
+        file.write(&folder)?;
+        let served = tokio::spawn(running.serve(listener));
+        println!("{}", file.summary());
+        hansa_telemetry::terminated().await?;
+        ender.end();
+        served.await?;
+        running.end().await;
+        Ok(())
+    }
+}

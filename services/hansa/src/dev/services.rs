@@ -1,0 +1,210 @@
+//! The services of a control plane in one process, beside its vault and its database.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use hansa_api::Api;
+use hansa_clients::{HttpNodes, Vault};
+use hansa_control::{Config, ControlPlane, Controller, ControllerConfig, VaultJwtKeys};
+use hansa_core::SystemClock;
+use hansa_postgres::{Cluster, ClusterConfig, Installation, Login};
+use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
+use hansa_store::{OWNER_ROLE, Pools, ROLES_SQL, Store, migrate};
+use hansa_telemetry::Shutdown;
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tower_http::services::{ServeDir, ServeFile};
+
+use super::{
+    folder::{Folder, write_private},
+    vault_process::VaultProcess,
+};
+
+const DATABASE: &str = "hansa";
+const MIGRATE: Login = Login { role: "hansa_migrate_login", group: OWNER_ROLE };
+const API: Login = Login { role: "hansa_api_login", group: "hansa_api" };
+const IDENTITY: Login = Login { role: "hansa_identity_login", group: "hansa_identity" };
+const CONTROLLER: Login = Login { role: "hansa_controller_login", group: "hansa_controller" };
+const VAULT: Login = Login { role: "hansa_vault_login", group: "hansa_vault" };
+
+/// How long requests may take to end when the process does.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long the process may take to end.
+const END_TIME_MAX: Duration = Duration::from_secs(20);
+/// Ports of one installation's nodes: below the range of outgoing connections, and apart from the
+/// ones of an installation on the next port.
+const NODE_PORTS: u16 = 200;
+
+/// What runs.
+pub(crate) struct Running {
+    pub(crate) control: Arc<ControlPlane>,
+    pub(crate) database_url: String,
+    api: Api,
+    console: Option<PathBuf>,
+    shutdown: Shutdown,
+    stores: Vec<Store>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts everything but the HTTP server.
+pub(crate) async fn start(
+    folder: &Folder,
+    port: u16,
+    node_program: Option<PathBuf>,
+    console: Option<PathBuf>,
+    shutdown: Shutdown,
+) -> Result<Running> {
+    let cluster = database(folder).await?;
+    let vault = vault(folder, &cluster, &shutdown).await?;
+    let clock = Arc::new(SystemClock);
+    let runtime_config = ProcessRuntimeConfig {
+        program: node_program.map_or_else(beside_us, Ok)?,
+        folder: folder.join("runtime"),
+        ports: node_ports(port),
+        clock: clock.clone(),
+    };
+    let (runtime, supervised) =
+        ProcessRuntime::open(runtime_config).context("opening the folder of the nodes")?;
+    let login = |login| cluster.login(login, DATABASE);
+    let api_store = Store::new(Pools { tenant: login(API), system: login(IDENTITY) });
+    let (control, follower) = ControlPlane::new(Config {
+        store: api_store.clone(),
+        clock: clock.clone(),
+        credential_key: folder.secret("credential.key")?,
+        page_key: folder.secret("page.key")?,
+        jwt_keys: Arc::new(VaultJwtKeys::new(vault.clone())),
+        vault: vault.clone(),
+        runtime: Some(runtime.clone()),
+        issuer: format!("http://127.0.0.1:{port}"),
+    });
+    let store = Store::new(Pools { tenant: login(API), system: login(CONTROLLER) });
+    let controller = Controller::new(ControllerConfig {
+        store: store.clone(),
+        clock,
+        credential_key: folder.secret("credential.key")?,
+        runtime,
+        vault,
+        nodes: Arc::new(HttpNodes::default()),
+        enrolment_url: format!("http://127.0.0.1:{port}"),
+    });
+    let tasks = vec![
+        tokio::spawn(follower),
+        tokio::spawn(supervised),
+        tokio::spawn(async move { controller.run().await }),
+    ];
+    let origins = ["localhost", "127.0.0.1"]
+        .map(|host| format!("http://{host}:{port}").parse().expect("an origin is plain text"));
+    Ok(Running {
+        api: Api::new(control.clone(), origins.to_vec()),
+        control,
+        database_url: url(&cluster.superuser(DATABASE)),
+        console,
+        shutdown,
+        stores: vec![api_store, store],
+        tasks,
+    })
+}
+
+impl Running {
+    /// Answers until the shutdown, and then for as long as open requests may take.
+    pub(crate) fn serve(&self, listener: TcpListener) -> impl Future<Output = ()> + use<> {
+        let router = with_console(hansa_api::router(self.api.clone()), self.console.clone());
+        let (shutdown, drain) = (self.shutdown.clone(), self.shutdown.clone());
+        async move {
+            let begun = async move { shutdown.begun().await };
+            let served = axum::serve(listener, router).with_graceful_shutdown(begun);
+            let limit = async {
+                drain.begun().await;
+                tokio::time::sleep(DRAIN_TIME_MAX).await;
+            };
+            tokio::select! {
+                served = async { served.await } => {
+                    if let Err(error) = served {
+                        tracing::error!(%error, "the server failed");
+                    }
+                }
+                () = limit => tracing::info!("open requests were ended"),
+            }
+        }
+    }
+
+    /// Ends what is left.
+    pub(crate) async fn end(&mut self) {
+        self.tasks.drain(..).for_each(|task| task.abort());
+        for store in &self.stores {
+            // Connections that do not close in time end with the process.
+            let _ = tokio::time::timeout(DRAIN_TIME_MAX, store.close()).await;
+        }
+    }
+}
+
+/// The console's pages beside the API. Every page without a file of its own is the application's.
+fn with_console(api: Router, console: Option<PathBuf>) -> Router {
+    let Some(folder) = console else { return api };
+    let application = ServeFile::new(folder.join("index.html"));
+    let pages = Router::new()
+        .route_service("/", application.clone())
+        .nest_service("/assets", ServeDir::new(folder.join("assets")))
+        .route_service("/app/{*page}", application);
+    pages.merge(api)
+}
+
+async fn database(folder: &Folder) -> Result<Cluster> {
+    let (cluster, _) = Cluster::ensure(ClusterConfig::debian(folder.join("postgres"))).await?;
+    let logins = [MIGRATE, API, IDENTITY, CONTROLLER, VAULT];
+    let installation =
+        Installation { roles: ROLES_SQL, logins: &logins, database: DATABASE, owner: OWNER_ROLE };
+    cluster.install(&installation).await?;
+    migrate(cluster.login(MIGRATE, DATABASE)).await?;
+    Ok(cluster)
+}
+
+async fn vault(
+    folder: &Folder,
+    cluster: &Cluster,
+    shutdown: &Shutdown,
+) -> Result<Arc<dyn Vault>> {
+    let process = VaultProcess {
+        database: folder.join("vault/database"),
+        root_key: folder.join("vault/root.key"),
+        socket: folder.join("vault/socket"),
+    };
+    write_private(&process.database, url(&cluster.login(VAULT, DATABASE)).as_bytes())?;
+    Ok(Arc::new(process.start(shutdown.clone()).await?))
+}
+
+fn url(options: &PgConnectOptions) -> String {
+    options.to_url_lossy().to_string()
+}
+
+fn beside_us() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("hansa-node"))
+}
+
+fn node_ports(port: u16) -> std::ops::Range<u16> {
+    let first = 10_000 + port % 100 * NODE_PORTS;
+    first..first + NODE_PORTS
+}
+
+/// Ends a control plane from outside: its process, its nodes, its database.
+pub(crate) async fn stop(folder: &Folder) -> Result<()> {
+    if let Some(pid) = folder.holder()?.and_then(Pid::from_raw) {
+        kill_process(pid, Signal::TERM).context("ending the control plane")?;
+        let gone = async {
+            while folder.holder().is_ok_and(|holder| holder.is_some()) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(END_TIME_MAX, gone).await.context("it does not end")?;
+    }
+    let nodes = hansa_runtime_process::end_all(&folder.join("runtime")).await?;
+    if folder.join("postgres/data").exists() {
+        let config = ClusterConfig::debian(folder.join("postgres"));
+        let (cluster, _) = Cluster::ensure(config).await?;
+        cluster.stop().await?;
+    }
+    println!("ended: the control plane, {nodes} nodes, the database; all state is kept");
+    Ok(())
+}

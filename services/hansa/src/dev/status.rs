@@ -1,0 +1,108 @@
+//! `STATE/dev.json`: what somebody needs to try the control plane.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    folder::{Folder, write_private},
+    tenants::{self, MEMBERS, PLATFORM, Secrets, TENANTS},
+};
+
+/// How to print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// As the file is.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The file, mode 0600: it holds credentials.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DevFile {
+    /// Address of the API.
+    pub(crate) api: String,
+    /// Address of the console.
+    pub(crate) console: String,
+    /// The database, as the role that made it.
+    pub(crate) database_url: String,
+    /// Who can sign in.
+    pub(crate) users: Vec<DevUser>,
+    /// By tenant.
+    pub(crate) api_keys: BTreeMap<String, String>,
+    /// Files of the members' ledger administrator keys.
+    pub(crate) keys: BTreeMap<String, PathBuf>,
+    /// The walked main job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) demo: Option<serde_json::Value>,
+}
+
+/// Somebody who can sign in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DevUser {
+    pub(crate) tenant: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+impl DevFile {
+    /// What a control plane that has started says; the demo stays as it was walked.
+    pub(crate) fn new(
+        folder: &Folder,
+        port: u16,
+        database_url: String,
+        secrets: &Secrets,
+    ) -> Self {
+        let user = |tenant: &&str| DevUser {
+            tenant: (*tenant).to_owned(),
+            email: tenants::email(tenant),
+            password: secrets.passwords.get(*tenant).cloned().unwrap_or_default(),
+        };
+        let key = |member: &&str| ((*member).to_owned(), tenants::key_path(folder, member));
+        Self {
+            api: format!("http://127.0.0.1:{port}"),
+            // Browsers keep secure cookies for this name without TLS.
+            console: format!("http://localhost:{port}"),
+            database_url,
+            users: TENANTS.iter().chain([&PLATFORM]).map(user).collect(),
+            api_keys: secrets.api_keys.clone(),
+            keys: MEMBERS.iter().map(key).collect(),
+            demo: Self::read(folder).ok().and_then(|before| before.demo),
+        }
+    }
+
+    pub(crate) fn read(folder: &Folder) -> Result<Self> {
+        let path = folder.join("dev.json");
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&bytes).with_context(|| path.display().to_string())
+    }
+
+    pub(crate) fn write(&self, folder: &Folder) -> Result<()> {
+        write_private(&folder.join("dev.json"), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// For people.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = format!("console  {}\napi      {}\n", self.console, self.api);
+        for DevUser { tenant, email, password } in &self.users {
+            text += &format!("sign in  tenant {tenant}, {email}, password {password}\n");
+        }
+        text
+    }
+}
+
+/// `hansa dev status`.
+pub(crate) fn print(folder: &Folder, form: Form) -> Result<()> {
+    if folder.holder()?.is_none() {
+        bail!("nothing runs in {}", folder.path().display());
+    }
+    let file = DevFile::read(folder)?;
+    match form {
+        Form::Json => println!("{}", serde_json::to_string_pretty(&file)?),
+        Form::Text => print!("{}", file.summary()),
+    }
+    Ok(())
+}
