@@ -1,6 +1,7 @@
 //! What ends an execution; refusals of transactions are outcomes, not errors.
 
 use ledger_types::codec::DecodeError;
+use rusqlite::ErrorCode;
 
 /// Why the state cannot go on. None of these is a transaction's fault.
 #[derive(Debug, thiserror::Error)]
@@ -41,4 +42,33 @@ pub enum StateError {
     /// An earlier error left memory and file apart; open the state again.
     #[error("the state has failed before and must be opened again")]
     Failed,
+}
+
+impl StateError {
+    /// Whether the machine is at fault and not the file: the node must stop, and building the state
+    /// again would not help. Anything else says that the file is not what this node wrote.
+    pub fn is_machine_failure(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DiskFull
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::OutOfMemory
+                        | ErrorCode::PermissionDenied
+                        | ErrorCode::ReadOnly
+                        | ErrorCode::CannotOpen
+                        | ErrorCode::FileLockingProtocolFailed
+                        | ErrorCode::NoLargeFileSupport
+                )
+            ),
+            Self::Tampered { .. }
+            | Self::ForeignWrite
+            | Self::Root
+            | Self::Stored(_)
+            | Self::Decode(_)
+            | Self::OutOfOrder { .. }
+            | Self::Failed => false,
+        }
+    }
 }

@@ -191,6 +191,15 @@ impl State {
         Ok(())
     }
 
+    /// Closes the file as it is, write-ahead file and all: it is evidence now.
+    ///
+    /// # Errors
+    /// When SQLite refuses; then closing moves the write-ahead file into the main one.
+    pub fn abandon(self) -> Result<(), StateError> {
+        self.connection().set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Ok(())
+    }
+
     /// Computes the state root from the rows alone, without the stored tree.
     ///
     /// # Errors

@@ -71,6 +71,13 @@ impl Ledger {
         Self { state: State::open(&path, origin()).unwrap(), nonce, directory }
     }
 
+    /// Closes the file as evidence; the folder stays until the answer is dropped.
+    pub(crate) fn abandon(self) -> Option<tempfile::TempDir> {
+        let Self { state, directory, .. } = self;
+        state.abandon().unwrap();
+        directory
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         START_MS + 1_000 * (self.state.executed().height + 1)
     }

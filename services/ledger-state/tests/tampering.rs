@@ -107,3 +107,35 @@ fn a_changed_schema_or_tree_does_not_open() {
     assert!(matches!(opened, Err(StateError::Root)), "{opened:?}");
     drop(ledger);
 }
+
+#[test]
+fn an_abandoned_file_stays_as_it_was_found() {
+    // Closing must not move the write-ahead file over what somebody edited.
+    let ledger = ledger();
+    edit(&ledger, "UPDATE account SET balance = 1000000 WHERE id = 17");
+    let path = ledger.path();
+    let wal = path.with_file_name("state.db-wal");
+    let read = || (fs::read(&path).unwrap(), fs::read(&wal).unwrap());
+    let before = read();
+    let folder = ledger.abandon();
+    assert_eq!(read(), before, "the files changed while they were closed");
+    let other = Connection::open(&path).unwrap();
+    let count: i64 = other
+        .query_row("SELECT count(*) FROM account WHERE balance = 1000000", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, 1, "the edit is what the evidence shows");
+    drop(folder);
+}
+
+#[test]
+fn a_full_disk_is_the_machines_fault_and_an_edit_is_not() {
+    // The one stops the node, the other makes it build its state again.
+    use rusqlite::ffi;
+    let failure = |code| {
+        StateError::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+            .is_machine_failure()
+    };
+    assert!([ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_NOMEM].into_iter().all(failure));
+    assert!(![ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR].into_iter().any(failure));
+    assert!(!StateError::ForeignWrite.is_machine_failure());
+}
