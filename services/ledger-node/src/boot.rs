@@ -143,7 +143,10 @@ fn replica(
     let entries = entries.iter().map(|(_, bytes)| codec::decode(bytes));
     let (records, payloads) = Entry::split(entries.collect::<Result<_, _>>()?, head + 1);
     let mut restored = Restored { records, log_intact, ..Restored::fresh(genesis.digest()) };
-    let mut tail = Tail { executed: state.executed(), time_ms: genesis.created_at_ms, open: false };
+    // The first block is empty: it certifies the state that the genesis gives, and shows that the
+    // validators agree before anybody relies on them.
+    let mut tail =
+        Tail { executed: state.executed(), time_ms: genesis.created_at_ms, open: head == 0 };
     if head > 0 {
         let last = blocks.read(head)?;
         let header = &last.block.header;

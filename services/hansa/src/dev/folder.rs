@@ -65,7 +65,8 @@ impl Folder {
     /// One control plane for one folder. The file names its process.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.join("lock");
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
         if file.try_lock().is_err() {
             let pid = fs::read_to_string(&path).unwrap_or_default();
             bail!("process {} uses {} already", pid.trim(), self.0.display());

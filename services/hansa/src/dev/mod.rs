@@ -1,5 +1,6 @@
 //! `hansa dev`: a whole control plane on this machine, with three tenants to try it.
 
+mod demo;
 mod folder;
 mod services;
 mod status;
@@ -50,6 +51,10 @@ enum Verb {
         #[arg(short, long, default_value = "text")]
         output: status::Form,
     },
+    /// Walk the main job on a control plane that runs: two members, four nodes, signed SQL, faults.
+    ///
+    /// Walking it again goes on where it was left.
+    Demo,
     /// End the control plane, its nodes and its database; everything is kept.
     Stop,
 }
@@ -59,6 +64,7 @@ impl Dev {
         let state = self.state.clone().map_or_else(default_state, Ok)?;
         match &self.verb {
             Some(Verb::Status { output }) => status::print(&Folder::open(&state)?, *output),
+            Some(Verb::Demo) => demo::walk(&Folder::open(&state)?).await,
             Some(Verb::Stop) => services::stop(&Folder::open(&state)?).await,
             None => {
                 hansa_telemetry::init();

@@ -161,11 +161,7 @@ async fn database(folder: &Folder) -> Result<Cluster> {
     Ok(cluster)
 }
 
-async fn vault(
-    folder: &Folder,
-    cluster: &Cluster,
-    shutdown: &Shutdown,
-) -> Result<Arc<dyn Vault>> {
+async fn vault(folder: &Folder, cluster: &Cluster, shutdown: &Shutdown) -> Result<Arc<dyn Vault>> {
     let process = VaultProcess {
         database: folder.join("vault/database"),
         root_key: folder.join("vault/root.key"),

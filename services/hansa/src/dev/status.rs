@@ -37,7 +37,29 @@ pub(crate) struct DevFile {
     pub(crate) keys: BTreeMap<String, PathBuf>,
     /// The walked main job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) demo: Option<serde_json::Value>,
+    pub(crate) demo: Option<Demo>,
+}
+
+/// What the walked main job has made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Demo {
+    pub(crate) consortium: String,
+    pub(crate) ledger: String,
+    /// The authority that the nodes' certificates chain to.
+    pub(crate) ca: PathBuf,
+    pub(crate) nodes: Vec<DemoNode>,
+}
+
+/// A node of the demo.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DemoNode {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) member: String,
+    pub(crate) pid: Option<u64>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: String,
+    pub(crate) metrics: String,
 }
 
 /// Somebody who can sign in.
@@ -50,12 +72,7 @@ pub(crate) struct DevUser {
 
 impl DevFile {
     /// What a control plane that has started says; the demo stays as it was walked.
-    pub(crate) fn new(
-        folder: &Folder,
-        port: u16,
-        database_url: String,
-        secrets: &Secrets,
-    ) -> Self {
+    pub(crate) fn new(folder: &Folder, port: u16, database_url: String, secrets: &Secrets) -> Self {
         let user = |tenant: &&str| DevUser {
             tenant: (*tenant).to_owned(),
             email: tenants::email(tenant),

@@ -122,8 +122,7 @@ async fn api_key(
     for key in keys.items.iter().filter(|key| key.name.as_str() == KEY_NAME) {
         control.api_key_delete(&context, key.id).await?;
     }
-    let request: ApiKeyCreate =
-        serde_json::from_value(json!({ "name": KEY_NAME, "role": role }))?;
+    let request: ApiKeyCreate = serde_json::from_value(json!({ "name": KEY_NAME, "role": role }))?;
     let made = control.api_key_create(&context, &request, None).await?;
     made.token.context("a new key comes with its secret")
 }
