@@ -63,7 +63,7 @@ impl Dev {
     pub(crate) async fn run(self) -> Result<()> {
         let state = self.state.clone().map_or_else(default_state, Ok)?;
         match &self.verb {
-            Some(Verb::Status { output }) => status::print(&Folder::open(&state)?, *output),
+            Some(Verb::Status { output }) => status::print(&Folder::open(&state)?, *output).await,
             Some(Verb::Demo) => demo::walk(&Folder::open(&state)?).await,
             Some(Verb::Stop) => services::stop(&Folder::open(&state)?).await,
             None => {

@@ -1,8 +1,8 @@
 //! `STATE/dev.json`: what somebody needs to try the control plane.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ use super::{
     folder::{Folder, write_private},
     tenants::{self, MEMBERS, PLATFORM, Secrets, TENANTS},
 };
+
+/// How long the control plane may take to say that it is ready.
+const READY_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How to print it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,6 +51,8 @@ pub(crate) struct Demo {
     /// The authority that the nodes' certificates chain to.
     pub(crate) ca: PathBuf,
     pub(crate) nodes: Vec<DemoNode>,
+    /// The faults were tried too: they are not tried again.
+    pub(crate) walked: bool,
 }
 
 /// A node of the demo.
@@ -112,11 +117,14 @@ impl DevFile {
 }
 
 /// `hansa dev status`.
-pub(crate) fn print(folder: &Folder, form: Form) -> Result<()> {
+pub(crate) async fn print(folder: &Folder, form: Form) -> Result<()> {
     if folder.holder()?.is_none() {
         bail!("nothing runs in {}", folder.path().display());
     }
     let file = DevFile::read(folder)?;
+    let client = reqwest::Client::builder().no_proxy().timeout(READY_TIME_MAX).build()?;
+    let answer = client.get(format!("{}/readyz", file.api)).send().await;
+    ensure!(answer.is_ok_and(|answer| answer.status().is_success()), "it has not started yet");
     match form {
         Form::Json => println!("{}", serde_json::to_string_pretty(&file)?),
         Form::Text => print!("{}", file.summary()),

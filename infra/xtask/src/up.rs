@@ -1,0 +1,219 @@
+//! `up` and `down`: the whole product on this machine.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    asks_for_help,
+    cargo::{cargo, root, target_folder},
+    packages,
+};
+
+const UP_HELP: &str = "\
+cargo xtask up [--detach] [--state DIR] [--port N] [--no-demo]
+
+Installs what is missing, builds the console and the programs, starts a control plane on this
+machine and walks the main job: two members, four ledger nodes, signed SQL, faults that are put
+right. Stays in the foreground; Ctrl-C ends the control plane, the nodes go on.
+
+  --detach      returns when everything is ready
+  --state DIR   everything that is kept (~/.local/state/hansa, or /var/lib/hansa for root)
+  --port N      port of the API and the console (8080)
+  --no-demo     does not walk the main job
+
+A second `up` on the same state adopts what runs. Needs the Rust toolchain and Debian's package
+sources; within 25 minutes on 2 cores from nothing, 30 seconds when warm.
+";
+
+const DOWN_HELP: &str = "\
+cargo xtask down [--state DIR]
+
+Ends the control plane, its nodes and its database. Everything is kept.
+";
+
+/// How long the control plane may take to start.
+const START_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// What was asked for.
+struct Options {
+    detach: bool,
+    demo: bool,
+    state: Option<PathBuf>,
+    port: Option<String>,
+}
+
+impl Options {
+    fn read(arguments: &[String]) -> Result<Self> {
+        let mut options = Self { detach: false, demo: true, state: None, port: None };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "--detach" => options.detach = true,
+                "--no-demo" => options.demo = false,
+                "--state" => options.state = Some(rest.next().context("--state DIR")?.into()),
+                "--port" => options.port = Some(rest.next().context("--port N")?.clone()),
+                other => bail!("{other:?} is not understood; see --help"),
+            }
+        }
+        Ok(options)
+    }
+
+    /// `hansa dev …` on this state.
+    fn dev(&self) -> Command {
+        let mut command = Command::new(hansa());
+        command.arg("dev");
+        if let Some(state) = &self.state {
+            command.arg("--state").arg(state);
+        }
+        command
+    }
+}
+
+fn hansa() -> PathBuf {
+    target_folder().join("debug/hansa")
+}
+
+/// Starts everything.
+pub(crate) fn up(arguments: &[String]) -> Result<()> {
+    if asks_for_help(arguments, UP_HELP) {
+        return Ok(());
+    }
+    let options = Options::read(arguments)?;
+    packages::install_missing()?;
+    let console = console()?;
+    say("building the programs");
+    let mut build = cargo();
+    build.args(["build", "--locked", "--package", "hansa", "--package", "ledger-node"]);
+    ensure!(build.status()?.success(), "the programs could not be built");
+    let started = if runs(&options)? {
+        say("a control plane runs already: adopting it");
+        None
+    } else {
+        Some(start(&options, console.as_deref())?)
+    };
+    if options.demo {
+        say("walking the main job");
+        let walked = options.dev().arg("demo").status()?;
+        ensure!(walked.success(), "the main job was not walked to its end");
+    }
+    println!();
+    options.dev().args(["status", "--output", "text"]).status()?;
+    match started {
+        Some(mut child) if !options.detach => {
+            println!("\nCtrl-C ends the control plane; `cargo xtask down` ends the nodes too");
+            let ended = child.wait()?;
+            ensure!(ended.success(), "the control plane ended: {ended}");
+            Ok(())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Ends everything.
+pub(crate) fn down(arguments: &[String]) -> Result<()> {
+    if asks_for_help(arguments, DOWN_HELP) {
+        return Ok(());
+    }
+    let options = Options::read(arguments)?;
+    ensure!(hansa().exists(), "nothing was built yet, so nothing runs");
+    ensure!(options.dev().arg("stop").status()?.success(), "not everything ended");
+    Ok(())
+}
+
+fn say(what: &str) {
+    println!("up: {what}");
+}
+
+/// Builds the console, if it has changed since it was built; its folder.
+fn console() -> Result<Option<PathBuf>> {
+    let web = root().join("web");
+    if !web.join("package.json").exists() {
+        return Ok(None);
+    }
+    let built = web.join("dist");
+    if newest(&web)? > modified(&built.join("index.html")) {
+        say("building the console");
+        for arguments in [&["ci", "--no-audit", "--no-fund"][..], &["run", "build"]] {
+            let status = Command::new("npm").args(arguments).current_dir(&web).status();
+            ensure!(status.context("npm cannot be started")?.success(), "npm {arguments:?}");
+        }
+    }
+    Ok(Some(built))
+}
+
+/// When a file was last written; long ago if it is not there.
+fn modified(path: &Path) -> std::time::SystemTime {
+    let found = fs::metadata(path).and_then(|metadata| metadata.modified());
+    found.unwrap_or(std::time::SystemTime::UNIX_EPOCH)
+}
+
+/// When the newest source of the console was written.
+fn newest(web: &Path) -> Result<std::time::SystemTime> {
+    let mut newest =
+        modified(&web.join("package-lock.json")).max(modified(&web.join("index.html")));
+    let mut open = vec![web.join("src"), web.join("public")];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                newest = newest.max(modified(&path));
+            }
+        }
+    }
+    Ok(newest)
+}
+
+fn runs(options: &Options) -> Result<bool> {
+    let mut status = options.dev();
+    status.args(["status", "--output", "json"]).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(status.status()?.success())
+}
+
+/// Starts the control plane and waits until it answers.
+fn start(options: &Options, console: Option<&Path>) -> Result<Child> {
+    let log = target_folder().join("hansa-dev.log");
+    say(&format!("starting the control plane; its log is {}", log.display()));
+    let dev = options.dev();
+    // Detached, it belongs to no terminal; `setsid` becomes the program.
+    let mut command = if options.detach {
+        let mut command = Command::new("setsid");
+        command.arg(dev.get_program()).args(dev.get_args());
+        command
+    } else {
+        dev
+    };
+    if let Some(port) = &options.port {
+        command.args(["--port", port]);
+    }
+    if let Some(console) = console {
+        command.arg("--console").arg(console);
+    }
+    let file = File::create(&log).with_context(|| log.display().to_string())?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .context("starting the control plane")?;
+    let began = Instant::now();
+    while !runs(options)? {
+        if let Some(ended) = child.try_wait()? {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let last: Vec<&str> = text.lines().rev().take(5).collect();
+            bail!("the control plane ended ({ended}):\n{}", last.join("\n"));
+        }
+        ensure!(began.elapsed() < START_TIME_MAX, "it does not start; see {}", log.display());
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(child)
+}
