@@ -3,6 +3,7 @@
 //! Owns how the project is built, tested and checked, for people and for CI alike. Must not know
 //! what the product does. Builds in seconds: no dependency beyond error text.
 
+mod bench;
 mod cargo;
 mod check;
 mod openapi;
@@ -22,6 +23,7 @@ cargo xtask <verb>
   test [PART] [--full]   everything a change needs, or one part of it      minutes: docs/testing.md
   check                  formatting, clippy, rustdoc, without changing anything       about 3 min
   fix                    formats, and applies what clippy can mend                    about 3 min
+  bench ledger           measures four real nodes under load                  about 1 min, warm
   openapi                writes openapi/*.json from the code                  about 2 min
   sim [--seeds N] [--from S]
                          simulates N seeds (500), from seed S (1)         about 100 seeds a second
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "fix" => check::fix(rest),
         "sim" => sim::run(rest),
         "openapi" => openapi::run(rest),
+        "bench" => bench::run(rest),
         "up" => up::up(rest),
         "down" => up::down(rest),
         "--help" | "-h" | "help" => {
