@@ -1,7 +1,8 @@
 //! Load on real ledger nodes: four processes, signed transfers, and a check of every promise
 //! afterwards.
 //!
-//! Owns the measurement only: the nodes are the production program, reached as any client does.
+//! Owns the measurement only. Must not know how a node works: the nodes are the production program,
+//! reached as any client reaches them.
 
 mod check;
 mod figures;
