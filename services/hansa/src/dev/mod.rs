@@ -1,5 +1,6 @@
 //! `hansa dev`: a whole control plane on this machine, with three tenants to try it.
 
+mod console;
 mod demo;
 mod folder;
 mod services;

@@ -15,9 +15,9 @@ use hansa_telemetry::Shutdown;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tower_http::services::{ServeDir, ServeFile};
 
 use super::{
+    console,
     folder::{Folder, write_private},
     vault_process::VaultProcess,
 };
@@ -41,8 +41,7 @@ const NODE_PORTS: u16 = 200;
 pub(crate) struct Running {
     pub(crate) control: Arc<ControlPlane>,
     pub(crate) database_url: String,
-    api: Api,
-    console: Option<PathBuf>,
+    router: Router,
     shutdown: Shutdown,
     stores: Vec<Store>,
     tasks: Vec<JoinHandle<()>>,
@@ -96,11 +95,15 @@ pub(crate) async fn start(
     ];
     let origins = ["localhost", "127.0.0.1"]
         .map(|host| format!("http://{host}:{port}").parse().expect("an origin is plain text"));
+    let api = hansa_api::router(Api::new(control.clone(), origins.to_vec()));
+    let router = match console {
+        Some(folder) => console::beside(api, &folder)?,
+        None => api,
+    };
     Ok(Running {
-        api: Api::new(control.clone(), origins.to_vec()),
+        router,
         control,
         database_url: url(&cluster.superuser(DATABASE)),
-        console,
         shutdown,
         stores: vec![api_store, store],
         tasks,
@@ -110,7 +113,7 @@ pub(crate) async fn start(
 impl Running {
     /// Answers until the shutdown, and then for as long as open requests may take.
     pub(crate) fn serve(&self, listener: TcpListener) -> impl Future<Output = ()> + use<> {
-        let router = with_console(hansa_api::router(self.api.clone()), self.console.clone());
+        let router = self.router.clone();
         let (shutdown, drain) = (self.shutdown.clone(), self.shutdown.clone());
         async move {
             let begun = async move { shutdown.begun().await };
@@ -138,17 +141,6 @@ impl Running {
             let _ = tokio::time::timeout(DRAIN_TIME_MAX, store.close()).await;
         }
     }
-}
-
-/// The console's pages beside the API. Every page without a file of its own is the application's.
-fn with_console(api: Router, console: Option<PathBuf>) -> Router {
-    let Some(folder) = console else { return api };
-    let application = ServeFile::new(folder.join("index.html"));
-    let pages = Router::new()
-        .route_service("/", application.clone())
-        .nest_service("/assets", ServeDir::new(folder.join("assets")))
-        .route_service("/app/{*page}", application);
-    pages.merge(api)
 }
 
 async fn database(folder: &Folder) -> Result<Cluster> {

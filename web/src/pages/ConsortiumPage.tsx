@@ -1,0 +1,110 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Button, Card, Empty, Flex, Form, Input, Select, Space, Tag, Typography } from 'antd'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import {
+  consortiumGet,
+  invitationCreate,
+  ledgerCreate,
+  ledgerList,
+  memberList,
+  type ConsensusPolicy,
+} from '../client'
+import { answer } from '../lib/problem'
+import { Failure } from '../parts/Failure'
+import { FormModal } from '../parts/FormModal'
+import { LedgerCard } from '../parts/LedgerCard'
+import { Operations } from '../parts/Operations'
+
+export function ConsortiumPage({ id }: { id: string }) {
+  const { t } = useTranslation()
+  const queries = useQueryClient()
+  const [inviting, setInviting] = useState(false)
+  const [creating, setCreating] = useState(false)
+  const path = { consortium_id: id }
+  const consortium = useQuery({
+    queryKey: ['consortium', id],
+    queryFn: () => answer(consortiumGet({ path })),
+  })
+  const members = useQuery({
+    queryKey: ['members', id],
+    queryFn: () => answer(memberList({ path })),
+    refetchInterval: 5_000,
+  })
+  const ledgers = useQuery({
+    queryKey: ['ledgers', id],
+    queryFn: () => answer(ledgerList({ path })),
+    refetchInterval: 2_000,
+  })
+  const owner = consortium.data?.relation === 'owner'
+  return (
+    <Space orientation="vertical" size="middle" style={{ width: '100%' }}>
+      <Failure error={consortium.error ?? members.error ?? ledgers.error} />
+      <Card loading={consortium.isPending}>
+        <Flex justify="space-between" align="center">
+          <Typography.Title level={1} style={{ fontSize: 22, margin: 0 }}>
+            {consortium.data?.display_name}
+          </Typography.Title>
+          {owner && (
+            <Space>
+              <Button onClick={() => setInviting(true)}>{t('consortium.invite')}</Button>
+              <Button type="primary" onClick={() => setCreating(true)}>
+                {t('consortium.createLedger')}
+              </Button>
+            </Space>
+          )}
+        </Flex>
+        <Typography.Paragraph style={{ marginTop: 12, marginBottom: 0 }}>
+          {t('consortium.members')}:{' '}
+          {members.data?.items.map((member) => <Tag key={member.id}>{member.name}</Tag>)}
+        </Typography.Paragraph>
+      </Card>
+      <Operations consortium={id} />
+      {ledgers.data?.items.length === 0 && (
+        <Card>
+          <Empty description={t('consortium.noLedgers')} />
+        </Card>
+      )}
+      {ledgers.data?.items.map((ledger) => (
+        <LedgerCard key={ledger.id} ledger={ledger} owner={owner} />
+      ))}
+      <FormModal<{ tenant: string }>
+        open={inviting}
+        title={t('consortium.invite')}
+        submit={t('consortium.invite')}
+        close={() => setInviting(false)}
+        send={(body) => answer(invitationCreate({ path, body }))}
+      >
+        <Form.Item
+          name="tenant"
+          label={t('consortium.tenant')}
+          rules={[{ required: true, message: t('form.required') }]}
+        >
+          <Input />
+        </Form.Item>
+      </FormModal>
+      <FormModal<{ name: string; policy: ConsensusPolicy }>
+        open={creating}
+        title={t('consortium.createLedger')}
+        submit={t('consortium.createLedger')}
+        close={() => setCreating(false)}
+        send={async (body) => {
+          await answer(ledgerCreate({ path, body }))
+          await queries.invalidateQueries({ queryKey: ['ledgers', id] })
+        }}
+      >
+        <Form.Item
+          name="name"
+          label={t('form.name')}
+          rules={[{ required: true, pattern: /^[a-z][a-z0-9-]{0,62}$/, message: t('form.nameRule') }]}
+        >
+          <Input />
+        </Form.Item>
+        <Form.Item name="policy" label={t('ledger.policy')} initialValue="bft">
+          <Select options={['bft', 'cft'].map((value) => ({ value, label: value }))} />
+        </Form.Item>
+      </FormModal>
+    </Space>
+  )
+}

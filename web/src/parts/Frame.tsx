@@ -1,0 +1,88 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
+import { Button, Flex, Layout, Menu, Select, Typography, theme } from 'antd'
+import { useEffect } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { meGet, sessionDelete } from '../client'
+import { LANGUAGES, speak, type Language } from '../i18n'
+import { Refused, answer } from '../lib/problem'
+import { useLook } from './Look'
+
+/** Who is signed in. */
+export const useMe = () =>
+  useQuery({ queryKey: ['me'], queryFn: () => answer(meGet()), staleTime: 60_000 })
+
+/** What is around every page. */
+export function Frame() {
+  const { t, i18n } = useTranslation()
+  const { theme: chosen, choose } = useLook()
+  const { token } = theme.useToken()
+  const me = useMe()
+  const navigate = useNavigate()
+  const queries = useQueryClient()
+  const { pathname } = useLocation()
+  const signedOut = me.error instanceof Refused && me.error.problem?.code === 'unauthenticated'
+  const atSignIn = pathname === '/app/sign-in'
+  useEffect(() => {
+    if (signedOut && !atSignIn) void navigate({ to: '/app/sign-in' })
+  }, [signedOut, atSignIn, navigate])
+  const signOut = async () => {
+    await answer(sessionDelete()).catch(() => {})
+    queries.clear()
+    await navigate({ to: '/app/sign-in' })
+  }
+  const pages = [
+    { key: '/app/consortiums', label: <Link to="/app/consortiums">{t('nav.consortiums')}</Link> },
+    { key: '/app/invitations', label: <Link to="/app/invitations">{t('nav.invitations')}</Link> },
+  ]
+  return (
+    <Layout style={{ minHeight: '100vh' }}>
+      <Layout.Header style={{ background: token.colorBgContainer, paddingInline: 24 }}>
+        <Flex align="center" gap={24}>
+          <Typography.Text strong style={{ fontSize: 18 }}>
+            Hansa
+          </Typography.Text>
+          <nav aria-label="Hansa" style={{ flex: 1, minWidth: 0 }}>
+            {me.data !== undefined && (
+              <Menu
+                mode="horizontal"
+                items={pages}
+                selectedKeys={pages.map((p) => p.key).filter((key) => pathname.startsWith(key))}
+                style={{ borderBottom: 'none' }}
+              />
+            )}
+          </nav>
+          <Select<Language>
+            aria-label={t('nav.language')}
+            value={i18n.language as Language}
+            onChange={speak}
+            options={Object.entries(LANGUAGES).map(([value, label]) => ({ value, label }))}
+            style={{ width: 116 }}
+          />
+          <Select
+            aria-label={t('nav.theme')}
+            value={chosen}
+            onChange={choose}
+            options={[
+              { value: 'light', label: t('theme.light') },
+              { value: 'dark', label: t('theme.dark') },
+            ]}
+            style={{ width: 92 }}
+          />
+          {me.data !== undefined && (
+            <>
+              <Typography.Text>{me.data.tenant}</Typography.Text>
+              <Button onClick={() => void signOut()}>{t('nav.signOut')}</Button>
+            </>
+          )}
+        </Flex>
+      </Layout.Header>
+      <Layout.Content style={{ padding: 24, maxWidth: 1280, width: '100%', margin: '0 auto' }}>
+        <main>
+          <Outlet />
+        </main>
+      </Layout.Content>
+    </Layout>
+  )
+}

@@ -1,0 +1,45 @@
+import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router'
+
+import { Frame } from './parts/Frame'
+import { ConsortiumPage } from './pages/ConsortiumPage'
+import { ConsortiumsPage } from './pages/ConsortiumsPage'
+import { InvitationsPage } from './pages/InvitationsPage'
+import { SignInPage } from './pages/SignInPage'
+
+const root = createRootRoute({ component: Frame })
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/app/consortiums' })
+  },
+})
+const signIn = createRoute({ getParentRoute: () => root, path: '/app/sign-in', component: SignInPage })
+const consortiums = createRoute({
+  getParentRoute: () => root,
+  path: '/app/consortiums',
+  component: ConsortiumsPage,
+})
+const consortium = createRoute({
+  getParentRoute: () => root,
+  path: '/app/consortiums/$consortiumId',
+  component: function Page() {
+    return <ConsortiumPage id={consortium.useParams().consortiumId} />
+  },
+})
+const invitations = createRoute({
+  getParentRoute: () => root,
+  path: '/app/invitations',
+  component: InvitationsPage,
+})
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, signIn, consortiums, consortium, invitations]),
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
