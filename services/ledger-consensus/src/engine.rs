@@ -218,12 +218,11 @@ impl Engine {
         self.withdrawn = true;
     }
 
-    /// May speak again from the next height on, after a repair.
+    /// May speak again, after a repair. What it said before is remembered all the while, so there
+    /// is no height to wait for: on an idle ledger none may come, and two repaired nodes that wait
+    /// would stop a ledger of four for ever.
     pub fn rejoin(&mut self) {
-        if self.withdrawn {
-            self.withdrawn = false;
-            self.standing.forgot(self.height);
-        }
+        self.withdrawn = false;
     }
 
     /// A block of this height that this node had voted for before it restarted.

@@ -31,6 +31,7 @@ use tokio_openssl::SslStream;
 
 use crate::{
     commit::ReceiptAnswer,
+    incident::Incident,
     net::{Event, now_ms},
 };
 
@@ -103,6 +104,18 @@ pub(crate) enum Request {
     Status(oneshot::Sender<Status>),
     Block(u64, oneshot::Sender<Option<DecidedBlock>>),
     Receipt(Digest, oneshot::Sender<ReceiptAnswer>),
+    Incidents(oneshot::Sender<Vec<Incident>>),
+    Patrol(oneshot::Sender<usize>),
+}
+
+/// Whether a node trusts its own disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integrity {
+    /// Nothing is known to be wrong.
+    Ok,
+    /// Something is wrong and is being put right; the node does not vote.
+    Repairing,
 }
 
 /// `GET /v1/status`.
@@ -130,6 +143,8 @@ pub struct Status {
     pub may_vote: bool,
     /// Whether it has found its own state wrong.
     pub diverged: bool,
+    /// Whether it trusts its own disk.
+    pub integrity: Integrity,
     /// Transactions that wait here.
     pub waiting: usize,
     /// Whether enough validators are connected to decide anything.
@@ -216,6 +231,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/v1/query", post(query))
         .route("/v1/blocks/{height}", get(block))
         .route("/v1/status", get(status))
+        .route("/v1/incidents", get(incidents))
+        .route("/v1/scrub", post(scrub))
         .route("/v1/genesis", get(genesis))
         .fallback(nothing_here)
         .method_not_allowed_fallback(|method: Method| async move {
@@ -444,6 +461,48 @@ async fn status(Extracted(shared): Extracted<Shared>) -> Answer<Json<Status>> {
     Ok(Json(shared.ask(Request::Status).await?))
 }
 
+/// `GET /v1/incidents`, newest first.
+#[derive(Debug, Serialize)]
+struct IncidentsView {
+    incidents: Vec<Incident>,
+}
+
+async fn incidents(Extracted(shared): Extracted<Shared>) -> Answer<Json<IncidentsView>> {
+    Ok(Json(IncidentsView { incidents: shared.ask(Request::Incidents).await? }))
+}
+
+/// `POST /v1/scrub`: how much is wrong that was not known before.
+#[derive(Debug, Serialize)]
+struct ScrubView {
+    found: usize,
+}
+
+/// Reads everything on disk once. It takes the disk's time, so it needs a key with a role.
+async fn scrub(
+    Extracted(shared): Extracted<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer<Json<ScrubView>> {
+    let key = signer(&shared, &uri, &headers, &body)?.key;
+    let _permit =
+        shared.queries.acquire().await.map_err(|_| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node stops")
+        })?;
+    let path = shared.state.clone();
+    let roles = tokio::task::spawn_blocking(move || Reader::open(&path)?.roles(&key));
+    let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "not readable");
+    let roles = roles.await.map_err(|_| failed(()))?.map_err(|_| failed(()))?;
+    if !roles.is_some_and(|(_, roles)| roles.contains(Roles::ADMIN)) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "the key lacks the role admin",
+        ));
+    }
+    Ok(Json(ScrubView { found: shared.ask(Request::Patrol).await? }))
+}
+
 async fn genesis(Extracted(shared): Extracted<Shared>) -> Json<Genesis> {
     Json((*shared.genesis).clone())
 }
@@ -465,20 +524,25 @@ struct QueryAnswer {
     truncated: bool,
 }
 
+/// Who has signed a request that changes nothing on the ledger.
+fn signer(shared: &Shared, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Answer<RequestToken> {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    let line = RequestLine { method: "POST", target, body };
+    let refused =
+        |detail: String| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+    let token = token.ok_or_else(|| refused("a signed request token is needed".into()))?;
+    RequestToken::check(token, shared.genesis.ledger(), line, now_ms())
+        .map_err(|error| refused(error.to_string()))
+}
+
 async fn query(
     Extracted(shared): Extracted<Shared>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<Json<QueryAnswer>> {
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let target = uri.path_and_query().map_or("", |target| target.as_str());
-    let line = RequestLine { method: "POST", target, body: &body };
-    let refused =
-        |detail: String| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
-    let token = token.ok_or_else(|| refused("a signed request token is needed".into()))?;
-    let token = RequestToken::check(token, shared.genesis.ledger(), line, now_ms())
-        .map_err(|error| refused(error.to_string()))?;
+    let token = signer(&shared, &uri, &headers, &body)?;
     let asked: QueryBody = serde_json::from_slice(&body)
         .map_err(|error| Problem::invalid("invalid_body", error.to_string()))?;
     let _permit =

@@ -2,19 +2,23 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use ledger_consensus::{
     Config, Replica, ReplicaConfig, Restored, Timing,
     replica::{Entry, Tail},
 };
-use ledger_state::{Origin, State};
+use ledger_state::State;
 use ledger_storage::{
-    BlockLog, BlockLogOptions, FileDisk, Found, Mark, StatePlan, VoteLog, VoteLogState,
-    is_trustworthy, recover,
+    BlockLog, BlockLogOptions, FileDisk, Found, Mark, RebuildReason, StatePlan, VoteLog,
+    VoteLogState, is_trustworthy, recover,
 };
 use ledger_types::{Genesis, SigningKey, codec};
 
-use crate::{commit::execute, config::NodeConfig};
+use crate::{
+    config::NodeConfig,
+    finding::Finding,
+    state_keeper::{open, put_aside},
+};
 
 /// A node ready to run.
 pub struct Booted {
@@ -22,9 +26,16 @@ pub struct Booted {
     pub genesis: Arc<Genesis>,
     /// The replica, before it has heard of any peer.
     pub replica: Replica,
-    pub(crate) blocks: BlockLog<FileDisk>,
+    pub(crate) stored: Stored,
     pub(crate) votes: VoteLog<FileDisk>,
+}
+
+/// What is on disk: blocks, and a state that may be behind them.
+pub(crate) struct Stored {
+    pub(crate) blocks: BlockLog<FileDisk>,
     pub(crate) state: State,
+    /// What was wrong with the state's file.
+    pub(crate) found: Option<Finding>,
 }
 
 /// Reads and checks a genesis.
@@ -53,7 +64,7 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
     let (votes, vote_state) = VoteLog::open(FileDisk::open(&config.data.join("votes"))?, ledger)?;
     let state_path = config.data.join("state.db");
     let mark = read_mark(&config.data)?;
-    let opened = if state_path.exists() { open_state(&state_path, &genesis).ok() } else { None };
+    let opened = if state_path.exists() { open(&state_path, &genesis).ok() } else { None };
     let found = Found {
         whole_to: blocks.whole_to(),
         last: blocks.head(),
@@ -63,39 +74,34 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
     };
     let plan = recover(&found);
     if let Some((from, to)) = plan.fetch {
-        bail!("blocks {from} to {to} are broken on disk; take them from a peer's folder");
+        tracing::error!(
+            "blocks {from} to {to} are broken on disk: silent until peers have sent them"
+        );
     }
-    let mut state = match (plan.state, opened) {
+    let known = opened.as_ref().map_or(0, |state| state.executed().height);
+    let (state, found) = match (plan.state, opened) {
         (StatePlan::Rebuild(reason), opened) => {
             tracing::warn!("the state is built again from the blocks: {reason:?}");
             drop(opened);
-            put_aside(&config.data)?;
-            open_state(&state_path, &genesis)?
+            let existed = state_path.exists();
+            let kept = put_aside(&state_path, known)?;
+            let found = existed.then(|| Finding::State {
+                table: None,
+                height: known,
+                detail: format!("the file is not what this node left: {reason:?}"),
+                kept: Some(kept),
+            });
+            // A power cut is nobody's doing.
+            let found = found.filter(|_| reason != RebuildReason::PowerLoss);
+            (open(&state_path, &genesis)?, found)
         }
-        (StatePlan::Keep | StatePlan::Replay { .. }, Some(state)) => state,
-        (StatePlan::Keep | StatePlan::Replay { .. }, None) => open_state(&state_path, &genesis)?,
+        (StatePlan::Keep | StatePlan::Replay { .. }, Some(state)) => (state, None),
+        (StatePlan::Keep | StatePlan::Replay { .. }, None) => (open(&state_path, &genesis)?, None),
     };
-    for height in state.executed().height + 1..=blocks.head() {
-        execute(&mut state, &blocks.read(height)?)?;
-    }
     write_mark(&config.data, false)?;
-    let replica = replica(&genesis, key, &blocks, &state, vote_state, plan.votes_intact, now_ms)?;
-    Ok(Booted { genesis: Arc::new(genesis), replica, blocks, votes, state })
-}
-
-fn open_state(path: &Path, genesis: &Genesis) -> Result<State> {
-    State::open(path, Origin::new(genesis)).context("opening the state")
-}
-
-/// Keeps a state file that is not used any more, as evidence; replaces an earlier one.
-fn put_aside(data: &Path) -> Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
-        let from = data.join(format!("state.db{suffix}"));
-        if from.exists() {
-            fs::rename(from, data.join(format!("distrusted-state.db{suffix}")))?;
-        }
-    }
-    Ok(())
+    let stored = Stored { blocks, state, found };
+    let replica = replica(&genesis, key, &stored, vote_state, plan.votes_intact, now_ms)?;
+    Ok(Booted { genesis: Arc::new(genesis), replica, stored, votes })
 }
 
 fn read_mark(data: &Path) -> Result<Option<Mark>> {
@@ -125,12 +131,12 @@ pub(crate) fn write_mark(data: &Path, clean: bool) -> Result<()> {
 fn replica(
     genesis: &Genesis,
     key: Arc<SigningKey>,
-    blocks: &BlockLog<FileDisk>,
-    state: &State,
+    stored: &Stored,
     votes: VoteLogState,
     log_intact: bool,
     now_ms: u64,
 ) -> Result<Replica> {
+    let Stored { blocks, state, .. } = stored;
     let head = blocks.head();
     let entries = match votes {
         VoteLogState::Intact(entries) => entries,
@@ -159,6 +165,6 @@ fn replica(
     }
     let consensus = Config::from_genesis(genesis, key, Timing::default())
         .context("the genesis does not list this node's consensus key")?;
-    ensure!(state.executed().height == head, "the state is not at the last block");
+    // The commit thread executes what the state does not have yet.
     Ok(Replica::new(ReplicaConfig::default(), consensus, restored, payloads, tail, now_ms))
 }

@@ -1,17 +1,39 @@
-//! The commit thread: decided blocks become durable and take effect, in order.
+//! The commit thread: decided blocks become durable and take effect, in order; what lies on disk is
+//! looked at again and again, and mended.
 
-use std::{fs::File, sync::mpsc, thread};
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
-use ledger_state::{BlockInput, ExecutedBlock, State};
-use ledger_storage::{BlockLog, FileDisk};
-use ledger_types::{Digest, LedgerId, MerklePath, Receipt, ValidatorIndex, message::DecidedBlock};
+use ledger_storage::Scrubber;
+use ledger_types::{
+    Digest, Genesis, LedgerId, MerklePath, Receipt, ValidatorIndex, message::DecidedBlock,
+};
 use tokio::sync::oneshot;
 
-use crate::net::Event;
+use crate::{
+    block_keeper::BlockKeeper,
+    boot::Stored,
+    finding::{Finding, Repaired},
+    net::Event,
+    state_keeper::StateKeeper,
+};
 
 /// Blocks between two moves of SQLite's write-ahead file.
 const CHECKPOINT_BLOCKS: u64 = 256;
+/// Blocks executed before the thread looks at its jobs again.
+const BLOCKS_AT_ONCE: usize = 16;
+/// Between two looks at a part of what is on disk.
+const PATROL_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of blocks and rows of state that one look reads: 100 MB in well under a minute, a twentieth
+/// of a core at most.
+const PATROL_BYTES: u64 = 2 << 20;
+const PATROL_ROWS: u64 = 5_000;
+/// Before a block that no peer has sent is asked for again.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Work for the thread.
 pub(crate) enum Job {
@@ -19,6 +41,14 @@ pub(crate) enum Job {
     Commit(DecidedBlock),
     /// Blocks for a late peer.
     Blocks { to: ValidatorIndex, from: u64, until: u64 },
+    /// Blocks from a peer, for a repair.
+    Mend(Vec<DecidedBlock>),
+    /// Something was wrong when the node ended: read everything again.
+    Recheck,
+    /// The validators have certified another root than this node's.
+    Diverged(String),
+    /// Read everything on disk once.
+    Patrol(oneshot::Sender<usize>),
     /// A block for a client.
     Block(u64, oneshot::Sender<Option<DecidedBlock>>),
     /// A transaction's receipt.
@@ -36,10 +66,16 @@ pub(crate) enum ReceiptAnswer {
 }
 
 struct Commit {
-    blocks: BlockLog<FileDisk>,
-    state: State,
+    blocks: BlockKeeper,
+    state: StateKeeper,
     ledger: LedgerId,
     events: tokio::sync::mpsc::Sender<Event>,
+    scrubber: Scrubber,
+    /// Up to where the net thread knows the execution.
+    told: u64,
+    patrolled: Instant,
+    asked: Option<Instant>,
+    recheck: bool,
 }
 
 /// The running thread: it ends when the sender is dropped, with the state moved to its file and
@@ -48,49 +84,87 @@ pub(crate) type Running = (mpsc::Sender<Job>, thread::JoinHandle<Result<()>>);
 
 /// Starts the thread.
 pub(crate) fn start(
-    blocks: BlockLog<FileDisk>,
-    state: State,
-    ledger: LedgerId,
+    stored: Stored,
+    genesis: Arc<Genesis>,
     events: tokio::sync::mpsc::Sender<Event>,
 ) -> Result<Running> {
     let (sender, jobs) = mpsc::channel::<Job>();
-    let mut commit = Commit { blocks, state, ledger, events };
+    let Stored { blocks, state, found } = stored;
+    let told = state.executed().height;
+    let mut commit = Commit {
+        blocks: BlockKeeper::new(blocks, &genesis),
+        ledger: genesis.ledger(),
+        state: StateKeeper::new(state, genesis, found),
+        events,
+        scrubber: Scrubber::default(),
+        told,
+        patrolled: Instant::now(),
+        asked: None,
+        recheck: false,
+    };
     let thread = thread::Builder::new().name("commit".into()).spawn(move || {
-        while let Ok(job) = jobs.recv() {
-            if let Err(error) = commit.work(job) {
+        let done = commit.run(&jobs);
+        match done {
+            Ok(()) => commit.state.finish(),
+            Err(error) => {
                 let _ = commit.events.blocking_send(Event::Failed(format!("commit: {error:#}")));
-                return Err(error);
+                Err(error)
             }
         }
-        commit.state.checkpoint()?;
-        File::open(commit.state.path())?.sync_all()?;
-        Ok(())
     })?;
     Ok((sender, thread))
 }
 
 impl Commit {
+    fn run(&mut self, jobs: &mpsc::Receiver<Job>) -> Result<()> {
+        loop {
+            let behind = self.care()?;
+            let wait = if behind { Duration::ZERO } else { PATROL_EVERY };
+            match jobs.recv_timeout(wait) {
+                Ok(job) => self.work(job)?,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
     fn work(&mut self, job: Job) -> Result<()> {
         match job {
             Job::Commit(decided) => {
-                self.blocks.append(&decided)?;
-                self.blocks.sync()?;
-                let done = execute(&mut self.state, &decided)?;
-                if done.executed.height.is_multiple_of(CHECKPOINT_BLOCKS) {
-                    self.state.checkpoint()?;
+                self.blocks.log.append(&decided)?;
+                self.blocks.log.sync()?;
+                if self.state.executed().height + 1 == decided.block.header.height {
+                    self.execute(&decided)?;
                 }
-                let ids = decided.block.transactions.iter().map(|t| t.id());
-                let outcomes = ids.zip(done.outcomes).collect();
-                self.tell(Event::Executed(done.executed, outcomes));
             }
             Job::Blocks { to, from, until } => {
-                let read = |height| self.blocks.read(height).ok();
-                let blocks: Vec<DecidedBlock> = (from..=until).map_while(read).collect();
+                let mut blocks = Vec::new();
+                for height in from..=until {
+                    let Some(decided) = self.blocks.read(height)? else { break };
+                    blocks.push(decided);
+                }
                 self.tell(Event::Blocks(to, blocks));
             }
+            Job::Mend(blocks) => {
+                if self.blocks.take(blocks) {
+                    self.asked = None;
+                }
+            }
+            Job::Recheck => self.recheck = true,
+            Job::Diverged(detail) => {
+                if !self.state.is_rebuilding() {
+                    self.state.distrust(None, &detail)?;
+                }
+            }
+            Job::Patrol(answer) => {
+                self.patrol(u64::MAX, u64::MAX)?;
+                let found = self.take_found();
+                // Whoever asked may have gone.
+                let _ = answer.send(found.len());
+                self.tell_found(found);
+            }
             Job::Block(height, answer) => {
-                // The client may have gone.
-                let _ = answer.send(self.blocks.read(height).ok());
+                let _ = answer.send(self.blocks.read(height)?);
             }
             Job::Receipt(id, answer) => {
                 let _ = answer.send(self.receipt(id)?);
@@ -99,19 +173,109 @@ impl Commit {
         Ok(())
     }
 
+    /// Goes on with what is behind or broken; whether there is more to do at once.
+    fn care(&mut self) -> Result<bool> {
+        let behind = self.catch_up()?;
+        if self.patrolled.elapsed() >= PATROL_EVERY {
+            self.patrolled = Instant::now();
+            self.patrol(PATROL_BYTES, PATROL_ROWS)?;
+        }
+        let found = self.take_found();
+        self.tell_found(found);
+        if self.recheck && !behind && self.is_whole() {
+            self.patrol(u64::MAX, u64::MAX)?;
+            if self.is_whole() {
+                self.recheck = false;
+                self.tell(Event::Repaired(Repaired::All { executed: self.state.executed() }));
+            }
+        }
+        if let Some(repaired) = self.blocks.mend()? {
+            self.tell(Event::Repaired(repaired));
+        }
+        if let Some((from, to)) = self.blocks.need()
+            && self.asked.is_none_or(|at| at.elapsed() >= ASK_EVERY)
+        {
+            self.asked = Some(Instant::now());
+            self.tell(Event::NeedBlocks { from, to });
+        }
+        Ok(behind)
+    }
+
+    /// Executes stored blocks that the state does not have yet: after a start, or a rebuild.
+    fn catch_up(&mut self) -> Result<bool> {
+        for _ in 0..BLOCKS_AT_ONCE {
+            let next = self.state.executed().height + 1;
+            if next > self.blocks.log.head() {
+                if self.state.is_rebuilding() && self.blocks.is_whole() && self.state.at_head() {
+                    let executed = self.state.executed();
+                    self.tell(Event::Repaired(Repaired::State { executed }));
+                }
+                return Ok(false);
+            }
+            // A broken block is mended first.
+            let Some(decided) = self.blocks.read(next)? else { return Ok(false) };
+            self.execute(&decided)?;
+        }
+        Ok(true)
+    }
+
+    fn execute(&mut self, decided: &DecidedBlock) -> Result<()> {
+        let Some(done) = self.state.execute(decided)? else { return Ok(()) };
+        let height = done.executed.height;
+        if height.is_multiple_of(CHECKPOINT_BLOCKS) {
+            self.state.checkpoint()?;
+        }
+        if height > self.told {
+            self.told = height;
+            let ids = decided.block.transactions.iter().map(|t| t.id());
+            let outcomes = ids.zip(done.outcomes).collect();
+            self.tell(Event::Executed(done.executed, outcomes));
+        }
+        Ok(())
+    }
+
+    /// Reads a part of what is on disk, and compares.
+    fn patrol(&mut self, bytes: u64, rows: u64) -> Result<()> {
+        for corruption in self.scrubber.step(&self.blocks.log, bytes)? {
+            let detail = format!("the record at offset {} is broken", corruption.offset);
+            self.blocks.suspect(&corruption.file, None, &detail);
+            self.blocks.log.note_corruption(corruption);
+        }
+        self.state.patrol(rows)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.blocks.is_whole() && !self.state.is_rebuilding()
+    }
+
+    fn take_found(&mut self) -> Vec<Finding> {
+        let mut found = self.blocks.take_found();
+        found.extend(self.state.take_found());
+        found
+    }
+
+    fn tell_found(&self, found: Vec<Finding>) {
+        for finding in found {
+            self.tell(Event::Found(finding));
+        }
+    }
+
     /// While the node stops nobody listens any more; decided blocks are finished all the same.
     fn tell(&self, event: Event) {
         let _ = self.events.blocking_send(event);
     }
 
-    fn receipt(&self, id: Digest) -> Result<ReceiptAnswer> {
+    fn receipt(&mut self, id: Digest) -> Result<ReceiptAnswer> {
         let Some((height, place)) = self.blocks.locate(&id)? else {
             return Ok(ReceiptAnswer::Unknown);
         };
-        let Ok(covering) = self.blocks.read(height + 1) else {
+        let Some(covering) = self.blocks.read(height + 1)? else {
             return Ok(ReceiptAnswer::NotCertified { height });
         };
-        let kept = self.state.outcomes(height)?.context("the block's outcomes are not kept")?;
+        // A state that is being built may not have come so far.
+        let Some(kept) = self.state.outcomes(height)? else {
+            return Ok(ReceiptAnswer::NotCertified { height });
+        };
         let leaves = kept.outcomes.iter().map(|(id, outcome)| outcome.leaf(self.ledger, *id));
         let path = MerklePath::new(leaves, place as usize).context("the place is in the block")?;
         let (_, outcome) = kept.outcomes[place as usize].clone();
@@ -126,12 +290,4 @@ impl Commit {
             certificate: covering.certificate,
         })))
     }
-}
-
-/// Executes one decided block.
-pub(crate) fn execute(state: &mut State, decided: &DecidedBlock) -> Result<ExecutedBlock> {
-    let header = &decided.block.header;
-    let transactions = &decided.block.transactions;
-    let input = BlockInput { height: header.height, time_ms: header.time_ms, transactions };
-    Ok(state.execute(&input)?)
 }

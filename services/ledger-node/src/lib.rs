@@ -8,13 +8,17 @@
 //! *verify* (client signatures in batches), *votes* (the vote log), *commit* (segments and SQLite).
 
 pub mod api;
+mod block_keeper;
 pub mod boot;
 mod commit;
 pub mod config;
 mod enrol;
+mod finding;
+pub mod incident;
 pub mod localnet;
 mod net;
 mod peers;
+mod state_keeper;
 mod tls;
 mod verify;
 mod votes;

@@ -24,11 +24,13 @@ use tokio::{
 };
 
 use crate::{
-    api::{self, Refused, Request, Status, Submission},
+    api::{self, Integrity, Refused, Request, Status, Submission},
     boot::{Booted, boot, write_mark},
     commit,
     config::NodeConfig,
     enrol::enrol,
+    finding::{Finding, Repaired},
+    incident::{Incident, IncidentKind, IncidentLog},
     peers::{Frame, Mesh, Peers, frame},
     tls, verify, votes,
     waiters::Waiters,
@@ -48,6 +50,9 @@ pub(crate) enum Event {
     Executed(Executed, Vec<(Digest, Outcome)>),
     Blocks(ValidatorIndex, Vec<DecidedBlock>),
     Request(Request),
+    Found(Finding),
+    Repaired(Repaired),
+    NeedBlocks { from: u64, to: u64 },
     Failed(String),
 }
 
@@ -100,7 +105,7 @@ async fn unless_stopped(work: impl Future<Output = Result<()>>) -> Result<bool> 
 }
 
 async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
-    let Booted { genesis, replica, blocks, votes, state } = booted;
+    let Booted { genesis, replica, stored, votes } = booted;
     let (sender, mut events) = mpsc::channel(EVENTS_MAX);
     let identity = tls::Identity::read(config)?;
     let (acceptor, connector) = identity.peers(&genesis)?;
@@ -108,7 +113,7 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
     let http = TcpListener::bind(config.http).await?;
     let own = replica.own();
 
-    let (commit, committing) = commit::start(blocks, state, genesis.ledger(), sender.clone())?;
+    let (commit, committing) = commit::start(stored, genesis.clone(), sender.clone())?;
     let mut node = Node {
         verify: verify::start(sender.clone())?,
         commit,
@@ -118,7 +123,13 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
         peers: Peers::default(),
         waiters: Waiters::default(),
         timers: BinaryHeap::new(),
+        incidents: IncidentLog::read(&config.data.join("incidents.json"))?,
     };
+    // What was wrong when the node ended is wrong until it is put right.
+    if node.incidents.open_and_own().next().is_some() {
+        node.replica.withdraw();
+        node.commit.send(commit::Job::Recheck)?;
+    }
     let mesh = Mesh { genesis: genesis.clone(), own, events: sender.clone() };
     mesh.start(p2p, acceptor, connector);
     let shared = api::Shared::new(genesis, config.data.join("state.db"), sender);
@@ -159,6 +170,7 @@ struct Node {
     peers: Peers,
     waiters: Waiters,
     timers: BinaryHeap<Reverse<(u64, Timer)>>,
+    incidents: IncidentLog,
     verify: std_mpsc::Sender<verify::Job>,
     votes: std_mpsc::Sender<votes::Job>,
     commit: std_mpsc::Sender<commit::Job>,
@@ -171,7 +183,18 @@ impl Node {
                 self.peers.connect(peer, queue);
                 self.tell(Input::Connected(peer))
             }
-            Event::Peer(from, message) => self.tell(Input::Message { from, message }),
+            Event::Peer(from, message) => {
+                if let (Message::Blocks(blocks), true) = (&message, self.is_repairing()) {
+                    self.commit.send(commit::Job::Mend(blocks.clone()))?;
+                }
+                self.tell(Input::Message { from, message })
+            }
+            Event::Found(finding) => self.on_found(&finding),
+            Event::Repaired(repaired) => self.on_repaired(&repaired),
+            Event::NeedBlocks { from, to } => {
+                self.peers.broadcast(&frame(&Message::FetchBlocks { from, to }));
+                Ok(())
+            }
             Event::Submitted(submission, verdicts) => self.on_submitted(submission, &verdicts),
             Event::BatchVerified(batch, valid) => self.tell(Input::BatchVerified { batch, valid }),
             Event::Saved(tokens) => {
@@ -230,19 +253,84 @@ impl Node {
                 Effect::SendBlocks { to, from, until } => {
                     self.commit.send(commit::Job::Blocks { to, from, until })?;
                 }
-                Effect::Diverged { certified, own } => tracing::error!(
-                    height = certified.height,
-                    "this node's root {:?} is not the certified {:?}: it has stopped voting",
-                    own.root,
-                    certified.root
-                ),
+                Effect::Diverged { certified, own } => {
+                    let detail = format!(
+                        "its root {} at height {} is not the certified {}",
+                        own.root, certified.height, certified.root
+                    );
+                    self.commit.send(commit::Job::Diverged(detail))?;
+                }
                 Effect::Report(evidence) => {
-                    tracing::error!(culprit = evidence.culprit().0, "proven fraud: {evidence:?}");
+                    let culprit = evidence.culprit().0;
+                    let summary = format!("validator {culprit} has signed contradictions");
+                    let mut incident = Incident::new(IncidentKind::Equivocation, summary, now_ms());
+                    incident.culprit = Some(culprit);
+                    tracing::error!(culprit, "proven fraud: {evidence:?}");
+                    self.incidents.open(incident)?;
                 }
                 Effect::Halt(reason) => bail!("{reason}"),
             }
         }
         Ok(())
+    }
+
+    /// Whether something of this node's own is wrong.
+    fn is_repairing(&self) -> bool {
+        self.incidents.open_and_own().next().is_some()
+    }
+
+    /// Silence first, then the record: a node that finds itself wrong must not vote.
+    fn on_found(&mut self, finding: &Finding) -> Result<()> {
+        self.replica.withdraw();
+        let mut incident = match finding {
+            Finding::Block { file, height, detail, kept } => {
+                let summary = format!("{file}: {detail}");
+                let mut incident = Incident::new(IncidentKind::BlockCorrupt, summary, now_ms());
+                incident.file = Some(file.clone());
+                (incident.height, incident.kept_original) = (*height, kept.clone());
+                incident
+            }
+            Finding::State { table, height, detail, kept } => {
+                let mut incident =
+                    Incident::new(IncidentKind::StateCorrupt, detail.clone(), now_ms());
+                incident.table.clone_from(table);
+                (incident.height, incident.kept_original) = (Some(*height), kept.clone());
+                incident
+            }
+        };
+        incident.height.get_or_insert(self.replica.executed().height);
+        tracing::error!("found wrong, not voting: {}", incident.summary);
+        self.incidents.open(incident)?;
+        self.obey()
+    }
+
+    fn on_repaired(&mut self, repaired: &Repaired) -> Result<()> {
+        let resolved = match repaired {
+            Repaired::Block { file, kept } => {
+                let kept = kept.as_ref().map(|name| format!("blocks/{name}"));
+                self.incidents.resolve(now_ms(), kept.as_deref(), |incident| {
+                    incident.kind == IncidentKind::BlockCorrupt
+                        && incident.file.as_ref() == Some(file)
+                })?
+            }
+            Repaired::All { executed: _ } => self.incidents.resolve(now_ms(), None, |_| true)?,
+            Repaired::State { executed: _ } => {
+                self.incidents.resolve(now_ms(), None, |incident| {
+                    incident.kind == IncidentKind::StateCorrupt
+                })?
+            }
+        };
+        for incident in resolved {
+            tracing::warn!("put right: {}", incident.summary);
+        }
+        if !self.is_repairing() {
+            let executed = match repaired {
+                Repaired::All { executed } | Repaired::State { executed } => *executed,
+                Repaired::Block { .. } => self.replica.executed(),
+            };
+            self.replica.repaired(executed);
+        }
+        self.obey()
     }
 
     fn on_submitted(&mut self, submission: Submission, verdicts: &[bool]) -> Result<()> {
@@ -271,6 +359,12 @@ impl Node {
             Request::Status(answer) => {
                 let _ = answer.send(self.status());
             }
+            Request::Incidents(answer) => {
+                let _ = answer.send(self.incidents.list());
+            }
+            Request::Patrol(answer) => {
+                self.commit.send(commit::Job::Patrol(answer))?;
+            }
             Request::Block(height, answer) => {
                 self.commit.send(commit::Job::Block(height, answer))?;
             }
@@ -296,6 +390,7 @@ impl Node {
             validators: self.genesis.validators.len(),
             may_vote: engine.may_vote(),
             diverged: self.replica.is_diverged(),
+            integrity: if self.is_repairing() { Integrity::Repairing } else { Integrity::Ok },
             waiting: self.replica.waiting(),
             quorum_reachable: connected.len() + 1 >= usize::from(self.genesis.quorum().certify),
             peers_connected: connected.into_iter().map(|peer| peer.0).collect(),

@@ -411,9 +411,8 @@ impl<D: Disk> BlockLog<D> {
 
     fn keep(&mut self, name: &str, bytes: &[u8]) -> io::Result<String> {
         let names = self.disk.list()?;
-        let number = |name: &str| -> Option<u32> {
-            name.strip_prefix("corrupt-")?.get(..6)?.parse().ok()
-        };
+        let number =
+            |name: &str| -> Option<u32> { name.strip_prefix("corrupt-")?.get(..6)?.parse().ok() };
         let mut copies: Vec<&String> = names.iter().filter(|n| number(n).is_some()).collect();
         let next = copies.last().and_then(|n| number(n)).map_or(1, |n| n + 1);
         while copies.len() >= CORRUPT_COPIES_MAX {

@@ -21,7 +21,7 @@ pub mod vote_log;
 pub use block_log::{BlockLog, BlockLogOptions, Corruption, StorageError};
 pub use disk::{Disk, FileDisk};
 pub use mark::{Mark, is_trustworthy};
-pub use recovery::{Found, Plan, StatePlan, recover};
+pub use recovery::{Found, Plan, RebuildReason, StatePlan, recover};
 pub use scrub::Scrubber;
 pub use simulated_disk::{Faults, SimulatedDisk};
 pub use vote_log::{VoteLog, VoteLogState};

@@ -339,7 +339,7 @@ impl Replica {
         self.engine.withdraw();
     }
 
-    /// The state is right again at `executed`: vote from the next height on.
+    /// The state is right again at `executed`: vote again.
     pub fn repaired(&mut self, executed: Executed) {
         self.diverged = false;
         self.executed = executed;
