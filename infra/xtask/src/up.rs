@@ -104,7 +104,7 @@ pub(crate) fn up(arguments: &[String]) -> Result<()> {
         ensure!(walked.success(), "the main job was not walked to its end");
     }
     println!();
-    options.dev().args(["status", "--output", "text"]).status()?;
+    options.dev().args(["status"]).status()?;
     match started {
         Some(mut child) if !options.detach => {
             println!("\nCtrl-C ends the control plane; `cargo xtask down` ends the nodes too");

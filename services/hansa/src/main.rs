@@ -15,6 +15,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "hansa", version, after_long_help = cli::HELP)]
 struct Hansa {
+    #[command(flatten)]
+    options: cli::Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -29,9 +31,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Hansa::parse().command {
-        Command::Client(verb) => cli::run(verb),
-        Command::Dev(dev) => serve(dev.run()),
+    let Hansa { options, command } = Hansa::parse();
+    match command {
+        Command::Client(verb) => cli::run(verb, &options),
+        Command::Dev(dev) => serve(dev.run(options.output)),
         Command::Role(role) => serve(role.run()),
     }
 }

@@ -1,10 +1,24 @@
 //! The client verbs, over the public API only.
 
-mod member;
+mod access;
+mod api;
+mod consortium;
+mod failure;
+mod follow;
+mod ledger;
+mod names;
+mod node;
+mod options;
+mod output;
+mod profile;
+mod sql;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+pub(crate) use options::Options;
+pub(crate) use output::Output;
 
 /// What `hansa --help` ends with.
 pub(crate) const HELP: &str = "\
@@ -13,21 +27,61 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the API or a node.";
 /// What the command line can ask of the API.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    Login(access::Login),
+    /// Show who is asking: tenant and role.
+    Whoami,
+    /// Consortiums: groups of tenants that own ledgers.
+    #[command(subcommand)]
+    Consortium(consortium::Consortium),
+    /// Invitations: offers of a seat.
+    #[command(subcommand)]
+    Invitation(consortium::Invitation),
     /// Seats of consortiums and their administrator keys.
     #[command(subcommand)]
-    Member(member::Member),
+    Member(consortium::Member),
+    /// Ledgers of a consortium.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// Ledger nodes.
+    #[command(subcommand)]
+    Node(node::Node),
+    /// Operations: the progress of what takes long.
+    #[command(subcommand)]
+    Operation(node::Operation),
+    /// API keys, for machines.
+    #[command(subcommand)]
+    Key(access::Key),
+    Sql(sql::Sql),
 }
 
 /// Runs one verb.
-pub(crate) fn run(verb: Verb) -> ExitCode {
-    let ran = match verb {
-        Verb::Member(verb) => verb.run(),
+pub(crate) fn run(verb: Verb, options: &Options) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("hansa: {error}");
+            return ExitCode::FAILURE;
+        }
     };
+    let ran = runtime.block_on(async {
+        match verb {
+            Verb::Login(verb) => verb.run(options).await,
+            Verb::Whoami => access::whoami(options).await,
+            Verb::Consortium(verb) => verb.run(options).await,
+            Verb::Invitation(verb) => verb.run(options).await,
+            Verb::Member(verb) => verb.run(options).await,
+            Verb::Ledger(verb) => verb.run(options).await,
+            Verb::Node(verb) => verb.run(options).await,
+            Verb::Operation(verb) => verb.run(options).await,
+            Verb::Key(verb) => verb.run(options).await,
+            Verb::Sql(verb) => verb.run(options).await,
+        }
+    });
     match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("hansa: {error:#}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            eprintln!("hansa: {failure}");
+            failure.exit_code()
         }
     }
 }

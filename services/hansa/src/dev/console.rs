@@ -34,13 +34,13 @@ pub(super) fn beside(api: Router, folder: &Path) -> Result<Router> {
         async move { show(&page) }
     };
     // Names of assets hold a digest of their content.
-    let assets = Router::new()
-        .fallback_service(ServeDir::new(folder.join("assets")))
-        .layer(middleware::map_response(async |mut answer: Response| {
+    let assets = Router::new().fallback_service(ServeDir::new(folder.join("assets"))).layer(
+        middleware::map_response(async |mut answer: Response| {
             let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
             answer.headers_mut().insert(header::CACHE_CONTROL, forever);
             answer
-        }));
+        }),
+    );
     let pages = Router::new()
         .route("/", get(shown.clone()))
         .route("/app/{*page}", get(shown))

@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 use hansa_telemetry::Shutdown;
 use tokio::net::TcpListener;
 
+use crate::cli::Output;
 use folder::{Folder, default_state};
 use status::DevFile;
 
@@ -47,11 +48,7 @@ pub(crate) struct Dev {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print addresses, credentials and keys (they are in STATE/dev.json).
-    Status {
-        /// `json` or `text`.
-        #[arg(short, long, default_value = "text")]
-        output: status::Form,
-    },
+    Status,
     /// Walk the main job on a control plane that runs: two members, four nodes, signed SQL, faults.
     ///
     /// Walking it again goes on where it was left.
@@ -61,10 +58,10 @@ enum Verb {
 }
 
 impl Dev {
-    pub(crate) async fn run(self) -> Result<()> {
+    pub(crate) async fn run(self, output: Output) -> Result<()> {
         let state = self.state.clone().map_or_else(default_state, Ok)?;
         match &self.verb {
-            Some(Verb::Status { output }) => status::print(&Folder::open(&state)?, *output).await,
+            Some(Verb::Status) => status::print(&Folder::open(&state)?, output).await,
             Some(Verb::Demo) => demo::walk(&Folder::open(&state)?).await,
             Some(Verb::Stop) => services::stop(&Folder::open(&state)?).await,
             None => {

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+use crate::cli::Output;
 
 use super::{
     folder::{Folder, write_private},
@@ -13,15 +14,6 @@ use super::{
 
 /// How long the control plane may take to say that it is ready.
 const READY_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// How to print it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// As the file is.
-    Json,
-    /// For people.
-    Text,
-}
 
 /// The file, mode 0600: it holds credentials.
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,7 +109,7 @@ impl DevFile {
 }
 
 /// `hansa dev status`.
-pub(crate) async fn print(folder: &Folder, form: Form) -> Result<()> {
+pub(crate) async fn print(folder: &Folder, form: Output) -> Result<()> {
     if folder.holder()?.is_none() {
         bail!("nothing runs in {}", folder.path().display());
     }
@@ -126,8 +118,9 @@ pub(crate) async fn print(folder: &Folder, form: Form) -> Result<()> {
     let answer = client.get(format!("{}/readyz", file.api)).send().await;
     ensure!(answer.is_ok_and(|answer| answer.status().is_success()), "it has not started yet");
     match form {
-        Form::Json => println!("{}", serde_json::to_string_pretty(&file)?),
-        Form::Text => print!("{}", file.summary()),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&file)?),
+        Output::Yaml => print!("{}", serde_norway::to_string(&file)?),
+        Output::Table | Output::Name => print!("{}", file.summary()),
     }
     Ok(())
 }

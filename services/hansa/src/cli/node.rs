@@ -1,0 +1,178 @@
+//! Ledger nodes and operations.
+
+use clap::{Args, Subcommand};
+use hansa_core::Name;
+use hansa_types::{Node as Found, Operation as Done, OperationState};
+use serde_json::json;
+
+use super::{
+    consortium::operation_of,
+    failure::{Failure, Outcome},
+    follow::{self, Wait, until_ended},
+    names::{self, LedgerReference, NodeReference},
+    options::Options,
+    output,
+};
+
+const COLUMNS: [output::Column; 7] = [
+    ("NAME", "/name"),
+    ("PHASE", "/phase"),
+    ("HEIGHT", "/observation/height"),
+    ("ROOT", "/observation/root"),
+    ("HTTP", "/http_address"),
+    ("REASON", "/reason"),
+    ("ID", "/id"),
+];
+
+/// A node: CONSORTIUM/LEDGER/NAME, an id, or a name beside --ledger.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Which {
+    /// CONSORTIUM/LEDGER/NAME, an id, or a name beside --ledger.
+    node: NodeReference,
+    /// CONSORTIUM/NAME or id.
+    #[arg(long)]
+    ledger: Option<LedgerReference>,
+}
+
+/// Ledger nodes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// List a ledger's nodes, of all members.
+    List {
+        /// CONSORTIUM/NAME or id.
+        ledger: LedgerReference,
+    },
+    /// Show one.
+    Get(Which),
+    /// Add one to a ledger that has no genesis yet.
+    Create {
+        /// Unique in the ledger.
+        name: Name,
+        /// CONSORTIUM/NAME or id.
+        #[arg(long)]
+        ledger: LedgerReference,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Start one.
+    Start(Asked),
+    /// Stop one.
+    Stop(Asked),
+    /// Stop one and start it again.
+    Restart(Asked),
+    /// End one. Its volume is kept for a week.
+    Delete(Asked),
+    /// Print the last lines of the log of a node of your own.
+    Logs {
+        #[command(flatten)]
+        which: Which,
+        /// How many lines, at most 1000.
+        #[arg(long, default_value_t = 100)]
+        lines: u16,
+    },
+}
+
+/// A node, and whether to wait.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+impl Node {
+    pub(crate) async fn run(self, options: &Options) -> Outcome<()> {
+        let api = options.connect()?;
+        let (asked, verb) = match self {
+            Self::List { ledger } => {
+                let found = names::ledger(&api, &ledger).await?;
+                return output::many(options.output, &names::nodes(&api, &found).await?, &COLUMNS);
+            }
+            Self::Get(Which { node, ledger }) => {
+                let found = names::node(&api, &node, ledger.as_ref()).await?;
+                return output::one(options.output, &found, &COLUMNS);
+            }
+            Self::Create { name, ledger, wait } => {
+                let found = names::ledger(&api, &ledger).await?;
+                let path = format!("/v1/ledgers/{}/nodes", found.id);
+                let operation: Done = api.post(&path, &json!({ "name": name })).await?;
+                return wait.finish(&api, options, operation).await;
+            }
+            Self::Logs { which: Which { node, ledger }, lines } => {
+                let found = names::node(&api, &node, ledger.as_ref()).await?;
+                let path = format!("/v1/nodes/{}/logs?lines={lines}", found.id);
+                print!("{}", api.text(&path).await?);
+                return Ok(());
+            }
+            Self::Start(asked) => (asked, "start"),
+            Self::Stop(asked) => (asked, "stop"),
+            Self::Restart(asked) => (asked, "restart"),
+            Self::Delete(asked) => (asked, "delete"),
+        };
+        let Asked { which: Which { node, ledger }, wait } = asked;
+        let found: Found = names::node(&api, &node, ledger.as_ref()).await?;
+        let path = format!("/v1/nodes/{}", found.id);
+        let operation = if verb == "delete" {
+            operation_of(api.delete(&path, Some(found.revision)).await?)?
+        } else {
+            api.post(&format!("{path}/{verb}"), &json!({})).await?
+        };
+        wait.finish(&api, options, operation).await
+    }
+}
+
+/// Operations: the progress of what takes long.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operation {
+    /// List your tenant's operations, newest first.
+    List {
+        /// Only those in this state.
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Show one with its steps.
+    Get {
+        /// Its id.
+        id: String,
+    },
+    /// Wait for its end; fail when it fails.
+    Wait {
+        /// Its id.
+        id: String,
+    },
+    /// Ask to end it.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl Operation {
+    pub(crate) async fn run(self, options: &Options) -> Outcome<()> {
+        let api = options.connect()?;
+        let found: Done = match self {
+            Self::List { state } => {
+                let filter = match state {
+                    Some(state) => {
+                        let known = OperationState::try_from(state.clone());
+                        known.map_err(|_| Failure::usage(format!("there is no state {state}")))?;
+                        format!("?state={state}")
+                    }
+                    None => String::new(),
+                };
+                let all: Vec<Done> = api.list(&format!("/v1/operations{filter}")).await?;
+                return output::many(options.output, &all, &follow::COLUMNS);
+            }
+            Self::Get { id } => api.get(&format!("/v1/operations/{id}")).await?,
+            Self::Wait { id } => {
+                let found = api.get(&format!("/v1/operations/{id}")).await?;
+                until_ended(&api, found).await?
+            }
+            Self::Cancel { id } => {
+                api.post(&format!("/v1/operations/{id}/cancel"), &json!({})).await?
+            }
+        };
+        output::one(options.output, &found, &follow::COLUMNS)
+    }
+}
