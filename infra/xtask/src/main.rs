@@ -11,6 +11,7 @@ mod packages;
 mod sim;
 mod test;
 mod up;
+mod whole;
 
 use std::process::ExitCode;
 

@@ -5,10 +5,13 @@ use std::{path::Path, process::Command};
 use anyhow::{Context as _, Result, bail};
 
 /// A file that shows that a package is there, and what it is for.
-const NEEDED: [(&str, &str, &str); 5] = [
+const NEEDED: [(&str, &str, &str); 8] = [
     ("gcc", "/usr/bin/cc", "compiles the bundled SQLite"),
     ("pkg-config", "/usr/bin/pkg-config", "finds OpenSSL"),
     ("libssl-dev", "/usr/include/openssl/ssl.h", "OpenSSL, the one TLS stack"),
+    ("nodejs", "/usr/bin/node", "builds the console"),
+    ("npm", "/usr/bin/npm", "builds the console"),
+    ("chromium", "/usr/bin/chromium", "walks the console in tests"),
     ("iso-codes", "/usr/share/iso-codes/json/iso_4217.json", "real data for the demo"),
     ("postgresql-15", "/usr/lib/postgresql/15/bin/initdb", "the control plane's tests run on it"),
 ];

@@ -17,8 +17,9 @@ const PARTS: [(&str, &[&str]); 2] =
 const HELP: &str = "\
 cargo xtask test [PART] [--full]
 
-Parts: check, ledger, control; all of them without a name. Installs missing Debian packages first.
-Within 45 minutes on 2 cores from nothing, 12 when warm; docs/testing.md has each part's minutes.
+Parts: check, ledger, control, web, e2e; all of them without a name. Installs missing Debian
+packages first. Within 45 minutes on 2 cores from nothing, 12 when warm; docs/testing.md has each
+part's minutes.
 --full adds the long runs: 10,000 simulator seeds.
 ";
 
@@ -38,7 +39,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let full = arguments.iter().any(|a| a == "--full");
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
-    let known = |name: &str| name == "check" || PARTS.iter().any(|(part, _)| *part == name);
+    let known = |name: &str| {
+        ["check", "web", "e2e"].contains(&name) || PARTS.iter().any(|(part, _)| *part == name)
+    };
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         bail!("there is no part {unknown:?}; see --help");
     }
@@ -58,6 +61,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let packages = packages_of(prefixes)?;
         if chosen(name) && !packages.is_empty() {
             reports.push(timed(name, || run_tests(&packages)));
+        }
+    }
+    for (name, steps) in [("web", crate::whole::WEB), ("e2e", crate::whole::E2E)] {
+        if chosen(name) {
+            reports.push(timed(name, || crate::whole::run(steps)));
         }
     }
     if full && chosen("ledger") {

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use ledger_types::{
-    BlockHeader, Certificate, Digest, LedgerId, Outcome, Policy, Receipt, Value,
-};
+use ledger_types::{BlockHeader, Certificate, Digest, LedgerId, Outcome, Policy, Receipt, Value};
 use serde::{Deserialize, Serialize};
 
 /// What a submission waits for.

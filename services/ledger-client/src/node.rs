@@ -14,7 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
-    answer::{BlockView, NodeProblem, NodeStatus, ReceiptState, Rows, Submitted, SubmittedAll, Wait},
+    answer::{
+        BlockView, NodeProblem, NodeStatus, ReceiptState, Rows, Submitted, SubmittedAll, Wait,
+    },
     signer::Signer,
 };
 
@@ -127,8 +129,7 @@ impl NodeClient {
             .connect_timeout(CONNECT_TIME_MAX)
             .build()
             .map_err(setup)?;
-        let client =
-            Self { http, address: address.trim_end_matches('/').to_owned(), endorsed };
+        let client = Self { http, address: address.trim_end_matches('/').to_owned(), endorsed };
         client.status().await?;
         Ok(client)
     }
@@ -177,11 +178,8 @@ impl NodeClient {
         timeout: Duration,
     ) -> Result<Vec<Submitted>, NodeError> {
         let raw: Vec<&[u8]> = transactions.iter().map(|t| t.raw().as_ref()).collect();
-        let target = format!(
-            "/v1/transactions?wait={}&timeout_ms={}",
-            wait.as_str(),
-            timeout.as_millis()
-        );
+        let target =
+            format!("/v1/transactions?wait={}&timeout_ms={}", wait.as_str(), timeout.as_millis());
         let request = self
             .http
             .post(format!("{}{target}", self.address))

@@ -131,9 +131,10 @@ impl BlockKeeper {
             && let Some((file, forged)) = self.damaged.first_key_value()
         {
             let range = self.log.heights_of(file);
-            let heights = range.map_or(1..=0, |(from, to)| from..=to);
+            // A file that is an index has no heights of its own.
+            let heights = range.into_iter().flat_map(|(from, to)| from..=to);
             let unreadable = |height: &u64| self.log.read(*height).is_err();
-            let wanted = heights.clone().filter(|h| forged.contains(h) || unreadable(h)).collect();
+            let wanted = heights.filter(|h| forged.contains(h) || unreadable(h)).collect();
             let file = file.clone();
             self.mending = Some(Mending { file, wanted, fetched: BTreeMap::new() });
         }

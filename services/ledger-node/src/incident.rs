@@ -26,6 +26,18 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::BlockCorrupt, Self::StateCorrupt, Self::Equivocation];
+
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BlockCorrupt => "block_corrupt",
+            Self::StateCorrupt => "state_corrupt",
+            Self::Equivocation => "equivocation",
+        }
+    }
+
     /// Whether it says that this node's own files are wrong: then it must not vote.
     pub const fn is_own(self) -> bool {
         match self {

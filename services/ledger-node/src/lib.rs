@@ -16,6 +16,7 @@ mod enrol;
 mod finding;
 pub mod incident;
 pub mod localnet;
+mod metrics;
 mod net;
 mod peers;
 mod state_keeper;

@@ -2,11 +2,11 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
     fs::File,
     path::Path,
     sync::{Arc, mpsc as std_mpsc},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -31,6 +31,7 @@ use crate::{
     enrol::enrol,
     finding::{Finding, Repaired},
     incident::{Incident, IncidentKind, IncidentLog},
+    metrics::{self, Metrics},
     peers::{Frame, Mesh, Peers, frame},
     tls, verify, votes,
     waiters::Waiters,
@@ -39,6 +40,8 @@ use crate::{
 /// Events waiting for the loop: when it is full, senders wait.
 const EVENTS_MAX: usize = 8_192;
 const TICK: Duration = Duration::from_millis(10);
+/// How old what metrics say may be.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What happens to a node.
 pub(crate) enum Event {
@@ -123,12 +126,19 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
         peers: Peers::default(),
         waiters: Waiters::default(),
         timers: BinaryHeap::new(),
+        metrics: Metrics::new()?,
+        decided: BTreeMap::new(),
+        looked: Instant::now(),
         incidents: IncidentLog::read(&config.data.join("incidents.json"))?,
     };
     // What was wrong when the node ended is wrong until it is put right.
     if node.incidents.open_and_own().next().is_some() {
         node.replica.withdraw();
         node.commit.send(commit::Job::Recheck)?;
+    }
+    if let Some(address) = config.metrics {
+        let listener = TcpListener::bind(address).await?;
+        tokio::spawn(metrics::serve(listener, node.metrics.clone()));
     }
     let mesh = Mesh { genesis: genesis.clone(), own, events: sender.clone() };
     mesh.start(p2p, acceptor, connector);
@@ -171,6 +181,11 @@ struct Node {
     waiters: Waiters,
     timers: BinaryHeap<Reverse<(u64, Timer)>>,
     incidents: IncidentLog,
+    metrics: Arc<Metrics>,
+    /// When each block that is not executed yet was decided.
+    decided: BTreeMap<u64, Instant>,
+    /// When the metrics were last brought up to date.
+    looked: Instant,
     verify: std_mpsc::Sender<verify::Job>,
     votes: std_mpsc::Sender<votes::Job>,
     commit: std_mpsc::Sender<commit::Job>,
@@ -201,6 +216,8 @@ impl Node {
                 tokens.into_iter().try_for_each(|token| self.tell(Input::Saved { token }))
             }
             Event::Executed(executed, outcomes) => {
+                let decided = self.decided.remove(&executed.height);
+                self.metrics.executed(outcomes.iter().map(|(_, outcome)| outcome), decided);
                 self.waiters.on_executed(executed.height, outcomes);
                 self.tell(Input::Executed(executed))
             }
@@ -230,6 +247,10 @@ impl Node {
             self.tell(Input::Timer(timer))?;
         }
         self.waiters.sweep();
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            self.metrics.look(&self.status(), !self.is_repairing());
+        }
         self.tell(Input::Tick)
     }
 
@@ -247,6 +268,7 @@ impl Node {
                     let height = decided.block.header.height;
                     let ids = decided.block.transactions.iter().map(|t| t.id());
                     self.waiters.on_committed(height, ids);
+                    self.decided.insert(height, Instant::now());
                     self.votes.send(votes::Job::Forget(height + 1))?;
                     self.commit.send(commit::Job::Commit(decided))?;
                 }
@@ -266,7 +288,9 @@ impl Node {
                     let mut incident = Incident::new(IncidentKind::Equivocation, summary, now_ms());
                     incident.culprit = Some(culprit);
                     tracing::error!(culprit, "proven fraud: {evidence:?}");
-                    self.incidents.open(incident)?;
+                    if let Some(incident) = self.incidents.open(incident)? {
+                        self.metrics.incident(incident.kind);
+                    }
                 }
                 Effect::Halt(reason) => bail!("{reason}"),
             }
@@ -299,8 +323,10 @@ impl Node {
             }
         };
         incident.height.get_or_insert(self.replica.executed().height);
-        tracing::error!("found wrong, not voting: {}", incident.summary);
-        self.incidents.open(incident)?;
+        if let Some(incident) = self.incidents.open(incident)? {
+            tracing::error!("found wrong, not voting: {}", incident.summary);
+            self.metrics.incident(incident.kind);
+        }
         self.obey()
     }
 

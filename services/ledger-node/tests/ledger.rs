@@ -129,3 +129,32 @@ fn a_node_that_is_told_to_stop_leaves_a_state_that_a_reboot_does_not_spoil() {
     cluster.run(3);
     cluster.apply(3, "INSERT INTO t VALUES (1)");
 }
+
+#[test]
+fn metrics_say_what_the_node_does() {
+    // Alerts stand on these names: a metric that is gone or never moves alarms nobody.
+    use std::io::{Read as _, Write as _};
+    let cluster = Cluster::start(4, Policy::Bft);
+    cluster.apply(0, "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    cluster.apply(0, "INSERT INTO t VALUES (1)");
+    let address = cluster.configs[0].metrics.expect("a local ledger has metrics");
+    eventually("the metrics have moved", || {
+        let mut socket = std::net::TcpStream::connect(address).ok()?;
+        let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).ok()?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text).ok()?;
+        let value = |name: &str| -> Option<f64> {
+            let line = text.lines().find(|line| line.starts_with(&format!("{name} ")))?;
+            line.rsplit(' ').next()?.parse().ok()
+        };
+        let moved = value("hansa_node_executed_height")? >= 3.0
+            && value("hansa_node_transactions_total{outcome=\"applied\"}")? >= 2.0
+            && value("hansa_node_block_seconds_count")? >= 2.0;
+        let whole = value("hansa_node_integrity")? == 1.0
+            && value("hansa_node_may_vote")? == 1.0
+            && value("hansa_node_peers_connected")? == 3.0
+            && value("hansa_node_incidents_total{kind=\"state_corrupt\"}")? == 0.0;
+        (moved && whole).then_some(())
+    });
+}
