@@ -18,7 +18,7 @@ use super::{
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub(crate) struct Options {
-    /// Address of the API, https://host[:port]. The credential is HANSA_TOKEN (an API key), or
+    /// Address of the API, `https://host[:port]`. The credential is HANSA_TOKEN (an API key), or
     /// else what `hansa login` stored in the profile.
     #[arg(long, global = true, env = "HANSA_API", value_name = "URL")]
     api: Option<String>,

@@ -128,7 +128,18 @@ pub(super) async fn launch(walk: &mut Walk) -> Result<String> {
         ensure!(listed, "the genesis does not have {}'s key", party.name);
     }
     walk.genesis = Some(genesis);
-    walk.look_at_nodes().await?;
+    // After an end of everything they come back by themselves.
+    until("all nodes take part", async || {
+        walk.look_at_nodes().await?;
+        for name in walk.alpha.nodes.iter().chain(&walk.beta.nodes) {
+            let status = walk.node(name).await?.status().await?;
+            if !(status.may_vote && status.quorum_reachable) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await?;
     Ok("block 1 on a ledger of four".to_owned())
 }
 
