@@ -9,6 +9,7 @@ mod answer;
 mod api_key;
 mod approval;
 mod audit_event;
+mod block;
 mod consortium;
 mod enrolment;
 mod error;

@@ -14,8 +14,8 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    access_token, api_key, approval, audit_event, consortium, event, incident, invitation, ledger,
-    me, member, node, operation, server::Api, session, tenant, user,
+    access_token, api_key, approval, audit_event, block, consortium, event, incident, invitation,
+    ledger, me, member, node, operation, server::Api, session, tenant, user,
 };
 
 /// How deep an example goes.
@@ -61,6 +61,7 @@ pub(crate) fn routes() -> (Router<Api>, Value) {
         .merge(invitation::router())
         .merge(ledger::router())
         .merge(approval::router())
+        .merge(block::router())
         .merge(incident::router())
         .merge(node::router())
         .merge(operation::router())

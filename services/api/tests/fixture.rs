@@ -87,6 +87,7 @@ impl Installation {
             jwt_keys: keys.clone(),
             vault: vault.clone(),
             runtime: Some(runtime.clone()),
+            nodes: Some(Arc::new(crate::launch::Agreeing)),
             issuer: ORIGIN.to_owned(),
         });
         tokio::spawn(follower);

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use hansa_clients::{NodeIncident, NodeStatus, Nodes};
 use hansa_control::{Controller, ControllerConfig, HeldOperations};
-use hansa_core::{Error, NodeId, Secret};
+use hansa_core::{NodeId, Secret};
 use hansa_runtime::Runtime as _;
 use hansa_store::testing::controller_store;
 use hansa_types::enrolment::EnrolmentRequest;
@@ -21,7 +21,7 @@ use crate::fixture::{Installation, Tenant};
 
 /// Every node answers that it has executed block 1.
 #[derive(Debug)]
-struct Agreeing;
+pub(crate) struct Agreeing;
 
 #[async_trait]
 impl Nodes for Agreeing {
@@ -47,8 +47,8 @@ impl Nodes for Agreeing {
         Ok(if address.contains("a1") { vec![found] } else { Vec::new() })
     }
 
-    async fn read(&self, _: &str, _: &str, _: &str) -> hansa_core::Result<Option<Vec<u8>>> {
-        Err(Error::unavailable("not played"))
+    async fn read(&self, _: &str, _: &str, path: &str) -> hansa_core::Result<Option<Vec<u8>>> {
+        Ok((path == "/v1/blocks/1").then(|| br#"{"header":{"height":1}}"#.to_vec()))
     }
 }
 
@@ -253,6 +253,12 @@ async fn nodes_enrol_members_sign_and_the_ledger_runs() {
             (&json!("running"), &json!(1))
         );
     }
+    let blocks = world.read(&format!("/v1/ledgers/{}/blocks", world.ledger)).await;
+    assert_eq!(blocks["items"][0]["header"]["height"], 1, "relayed from an own node: {blocks:#}");
+    let block = format!("/v1/ledgers/{}/blocks/9", world.ledger);
+    world.hansa.get(&world.alpha.token, &block).await.expect_problem(404, "not_found");
+    let receipt = format!("/v1/ledgers/{}/transactions/xyz", world.ledger);
+    world.hansa.get(&world.alpha.token, &receipt).await.expect_problem(400, "invalid_request");
     let incidents = world.read(&format!("/v1/ledgers/{}/incidents", world.ledger)).await;
     assert_eq!(incidents["items"].as_array().map(Vec::len), Some(1), "told once: {incidents:#}");
     assert_eq!(incidents["items"][0]["kind"], "block_corrupt");

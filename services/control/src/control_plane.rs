@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hansa_authz::{OpContext, TenantScope};
-use hansa_clients::Vault;
+use hansa_clients::{Nodes, Vault};
 use hansa_core::{Clock, Mac, Page, PageRequest, PageSize, PageTokens, Result, Secret, Timestamp};
 use hansa_runtime::Runtime;
 use hansa_store::{Store, TenantTx};
@@ -33,6 +33,8 @@ pub struct Config {
     pub vault: Arc<dyn Vault>,
     /// Where nodes run, for their logs; none when this process cannot reach it.
     pub runtime: Option<Arc<dyn Runtime>>,
+    /// How nodes are asked, for what is relayed; none when this process cannot reach them.
+    pub nodes: Option<Arc<dyn Nodes>>,
     /// Who issues access tokens, and for whom: the API's public address.
     pub issuer: String,
 }
@@ -49,6 +51,7 @@ pub struct ControlPlane {
     pub(crate) waiters: Waiters,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
+    pub(crate) nodes: Option<Arc<dyn Nodes>>,
     pages: PageTokens,
 }
 
@@ -65,8 +68,17 @@ impl ControlPlane {
     /// Puts it together. The second value follows the database's notifications until the control
     /// plane is dropped: the caller runs it beside the server.
     pub fn new(config: Config) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
-        let Config { store, clock, credential_key, page_key, jwt_keys, vault, runtime, issuer } =
-            config;
+        let Config {
+            store,
+            clock,
+            credential_key,
+            page_key,
+            jwt_keys,
+            vault,
+            runtime,
+            nodes,
+            issuer,
+        } = config;
         let (sender, changes) = watch::channel(0);
         let follower = store.clone();
         let control = Self {
@@ -79,6 +91,7 @@ impl ControlPlane {
             waiters: Waiters::default(),
             vault,
             runtime,
+            nodes,
             pages: PageTokens::new(page_key),
         };
         (Arc::new(control), async move { follower.follow_changes(sender).await })

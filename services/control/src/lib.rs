@@ -10,6 +10,7 @@ mod act;
 mod api_key;
 mod approval;
 mod audit_event;
+mod block;
 mod consortium;
 mod control_plane;
 mod enrolment;

@@ -31,6 +31,10 @@ pub enum Kind {
     Ledger,
     /// One ledger node.
     Node,
+    /// A block of a ledger.
+    Block,
+    /// A transaction of a ledger.
+    Transaction,
     /// The progress of something long.
     Operation,
     /// Something found wrong.
@@ -45,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// All nouns, for tables that must cover each.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Tenant,
         Self::User,
         Self::Session,
@@ -55,6 +59,8 @@ impl Kind {
         Self::Invitation,
         Self::Ledger,
         Self::Node,
+        Self::Block,
+        Self::Transaction,
         Self::Operation,
         Self::Incident,
         Self::Event,
@@ -75,6 +81,8 @@ impl Kind {
             Self::Invitation => "invitation",
             Self::Ledger => "ledger",
             Self::Node => "node",
+            Self::Block => "block",
+            Self::Transaction => "transaction",
             Self::Operation => "operation",
             Self::Incident => "incident",
             Self::Event => "event",

@@ -147,3 +147,7 @@ pub const VOLUME_RETENTION: Duration = Duration::from_hours(7 * 24);
 pub const EVENTS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// After this an intent without an outcome is closed as unknown.
 pub const INTENT_OPEN_MAX: Duration = Duration::from_mins(10);
+/// Blocks of one relayed page unless asked otherwise: each is a question to a node.
+pub const BLOCKS_RELAYED_DEFAULT: u16 = 20;
+/// Blocks of one relayed page at most.
+pub const BLOCKS_RELAYED_MAX: u16 = 50;

@@ -91,6 +91,14 @@ pub struct PageRequest {
     pub after: Option<Position>,
 }
 
+impl PageRequest {
+    /// The first page, as long as pages get: for lists that are known to be shorter.
+    #[must_use]
+    pub const fn whole() -> Self {
+        Self { size: PageSize(PAGE_SIZE_MAX), after: None }
+    }
+}
+
 /// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {

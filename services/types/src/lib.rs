@@ -8,6 +8,7 @@ mod access_token;
 mod api_key;
 mod approval;
 mod audit_event;
+mod block;
 mod consortium;
 pub mod enrolment;
 mod event;
@@ -36,6 +37,7 @@ pub use approval::{
     ApprovalCreate, Charter, CharterMember, Endorsement, EndorsementDraft, GenesisDocument,
 };
 pub use audit_event::{AuditEvent, AuditPhase, AuditResult};
+pub use block::{BlockDocument, BlockList, ReceiptDocument};
 pub use consortium::{
     Comparator, Consortium, ConsortiumCreate, ConsortiumPhase, ConsortiumUpdate, Relation,
     VotingPolicy,

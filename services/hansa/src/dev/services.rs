@@ -66,6 +66,7 @@ pub(crate) async fn start(
     };
     let (runtime, supervised) =
         ProcessRuntime::open(runtime_config).context("opening the folder of the nodes")?;
+    let nodes = Arc::new(HttpNodes::default());
     let login = |login| cluster.login(login, DATABASE);
     let api_store = Store::new(Pools { tenant: login(API), system: login(IDENTITY) });
     let (control, follower) = ControlPlane::new(Config {
@@ -76,6 +77,7 @@ pub(crate) async fn start(
         jwt_keys: Arc::new(VaultJwtKeys::new(vault.clone())),
         vault: vault.clone(),
         runtime: Some(runtime.clone()),
+        nodes: Some(nodes.clone()),
         issuer: format!("http://127.0.0.1:{port}"),
     });
     let store = Store::new(Pools { tenant: login(API), system: login(CONTROLLER) });
@@ -85,7 +87,7 @@ pub(crate) async fn start(
         credential_key: folder.secret("credential.key")?,
         runtime,
         vault,
-        nodes: Arc::new(HttpNodes::default()),
+        nodes,
         enrolment_url: format!("http://127.0.0.1:{port}"),
     });
     let tasks = vec![
