@@ -1,39 +1,104 @@
 //! `bench`: measured with the release profile, checked afterwards.
 
-use anyhow::{Result, bail, ensure};
+use std::{
+    env, fs,
+    process::{self, Command},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     asks_for_help,
-    cargo::{cargo, target_folder},
-    packages,
+    cargo::{cargo, root, target_folder},
+    packages, up,
 };
 
 const HELP: &str = "\
 cargo xtask bench ledger [--seconds N] [--rate N] [-o json|table] …
+cargo xtask bench launch [--count N] [-o json|table]
+cargo xtask bench peers [comet|etcd|postgres [SETTING…]]
 
-Four real node processes and a load generator on this machine: signed transfers between 100,000
-accounts, every signature checked on every node, durable, with the state root. Prints one line;
-afterwards all nodes are killed with -9 and restarted, and every promise is checked. Builds with the
-release profile: about 8 minutes on 2 cores from nothing, then 1 minute. `bench ledger --help` lists
-all settings.
+ledger: four real node processes and a load generator on this machine: signed transfers between
+100,000 accounts, every signature checked on every node, durable, with the state root. Prints one
+line; afterwards all nodes are killed with -9 and restarted, and every promise is checked.
+`bench ledger --help` lists all settings.
+
+launch: a whole control plane; N times (10), from the accepted launch of four nodes to the first
+block that they agree on.
+
+peers: what else a team might run, on the same machine; infra/peers/README.md says what is compared.
+Needs Go.
+
+Builds with the release profile: about 12 minutes on 2 cores from nothing, then a minute each.
 ";
 
+/// Beside an installation on the usual port.
+const LAUNCH_PORT: &str = "8190";
+
+/// What peers are measured with, unless asked otherwise.
+const PEERS: [&[&str]; 3] =
+    [&["comet", "1000", "2000", "4000"], &["etcd", "1", "64", "256"], &["postgres", "1", "32"]];
+
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let Some((what, settings)) = arguments.split_first() else {
-        print!("{HELP}");
-        return Ok(());
-    };
-    if what != "ledger" {
-        asks_for_help(arguments, HELP);
-        return if what.starts_with('-') { Ok(()) } else { bail!("there is no bench {what:?}") };
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["ledger", ref settings @ ..] => ledger(settings),
+        ["launch", ref settings @ ..] => launch(settings),
+        ["peers"] => PEERS.iter().try_for_each(|words| peers(words)),
+        ["peers", ref words @ ..] if !words[0].starts_with('-') => peers(words),
+        [] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        [what, ..] => {
+            if asks_for_help(arguments, HELP) {
+                return Ok(());
+            }
+            bail!("there is no bench {what:?}; see --help")
+        }
     }
+}
+
+/// Builds programs with the release profile; their folder.
+fn release(programs: &[&str]) -> Result<std::path::PathBuf> {
     packages::install_missing()?;
     let mut build = cargo();
-    build.args(["build", "--release", "--locked", "--package", "ledger-node", "--package", "load"]);
+    build.args(["build", "--release", "--locked"]);
+    build.args(programs.iter().flat_map(|program| ["--package", program]));
     ensure!(build.status()?.success(), "the programs could not be built");
-    let release = target_folder().join("release");
-    let mut load = std::process::Command::new(release.join("load"));
+    Ok(target_folder().join("release"))
+}
+
+fn ledger(settings: &[&str]) -> Result<()> {
+    let release = release(&["ledger-node", "load"])?;
+    let mut load = Command::new(release.join("load"));
     load.arg("--node-program").arg(release.join("hansa-node")).args(settings);
     ensure!(load.status()?.success(), "the measurement failed");
+    Ok(())
+}
+
+fn launch(settings: &[&str]) -> Result<()> {
+    let release = release(&["hansa", "ledger-node"])?;
+    let state = env::temp_dir().join(format!("hansa-bench-{}", process::id()));
+    let options = up::Options {
+        program: release.join("hansa"),
+        detach: true,
+        demo: false,
+        state: Some(state.clone()),
+        port: Some(LAUNCH_PORT.to_owned()),
+    };
+    let measured = up::start(&options, None)
+        .and_then(|_| Ok(options.dev().arg("measure-launches").args(settings).status()?));
+    up::stop(&options)?;
+    fs::remove_dir_all(&state)?;
+    ensure!(measured?.success(), "the measurement failed");
+    Ok(())
+}
+
+fn peers(words: &[&str]) -> Result<()> {
+    let script = root().join("infra/peers/run.sh");
+    let status = Command::new(&script).args(words).status();
+    let status = status.with_context(|| script.display().to_string())?;
+    ensure!(status.success(), "{words:?} could not be measured");
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! The one developer entry point: `cargo xtask <verb>`.
 //!
 //! Owns how the project is built, tested and checked, for people and for CI alike. Must not know
-//! what the product does. Builds in seconds: no dependency beyond error text.
+//! what the product does. Builds in seconds: no dependency beyond error text and cargo's JSON.
 
 mod bench;
 mod cargo;
 mod check;
 mod openapi;
 mod packages;
+mod programs;
 mod sim;
 mod test;
 mod up;

@@ -42,16 +42,19 @@ Ends the control plane, its nodes and its database. Everything is kept.
 const START_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// What was asked for.
-struct Options {
-    detach: bool,
-    demo: bool,
-    state: Option<PathBuf>,
-    port: Option<String>,
+pub(crate) struct Options {
+    /// The program `hansa`.
+    pub(crate) program: PathBuf,
+    pub(crate) detach: bool,
+    pub(crate) demo: bool,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) port: Option<String>,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self> {
-        let mut options = Self { detach: false, demo: true, state: None, port: None };
+        let program = target_folder().join("debug/hansa");
+        let mut options = Self { program, detach: false, demo: true, state: None, port: None };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
@@ -66,18 +69,14 @@ impl Options {
     }
 
     /// `hansa dev …` on this state.
-    fn dev(&self) -> Command {
-        let mut command = Command::new(hansa());
+    pub(crate) fn dev(&self) -> Command {
+        let mut command = Command::new(&self.program);
         command.arg("dev");
         if let Some(state) = &self.state {
             command.arg("--state").arg(state);
         }
         command
     }
-}
-
-fn hansa() -> PathBuf {
-    target_folder().join("debug/hansa")
 }
 
 /// Starts everything.
@@ -122,7 +121,12 @@ pub(crate) fn down(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let options = Options::read(arguments)?;
-    ensure!(hansa().exists(), "nothing was built yet, so nothing runs");
+    ensure!(options.program.exists(), "nothing was built yet, so nothing runs");
+    stop(&options)
+}
+
+/// Ends what runs in a state folder.
+pub(crate) fn stop(options: &Options) -> Result<()> {
     ensure!(options.dev().arg("stop").status()?.success(), "not everything ended");
     Ok(())
 }
@@ -180,7 +184,7 @@ fn runs(options: &Options) -> Result<bool> {
 }
 
 /// Starts the control plane and waits until it answers.
-fn start(options: &Options, console: Option<&Path>) -> Result<Child> {
+pub(crate) fn start(options: &Options, console: Option<&Path>) -> Result<Child> {
     let log = target_folder().join("hansa-dev.log");
     say(&format!("starting the control plane; its log is {}", log.display()));
     let dev = options.dev();

@@ -5,6 +5,12 @@ use std::{fs, io::IsTerminal as _, path::Path, process::ExitCode};
 use anyhow::{Context as _, Result, bail};
 use ledger_node::{NodeConfig, boot::read_genesis, localnet};
 use ledger_types::{Outcome, Policy, Receipt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 const HELP: &str = "\
 hansa-node <verb>
@@ -44,14 +50,12 @@ fn main() -> ExitCode {
 }
 
 fn run(config: &Path) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr)
-        .init();
+    // A level, or `target=level` pairs; what cannot be read is passed over.
+    let asked = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(filter).with(lines).init();
     ledger_node::run(&NodeConfig::read(config)?)
 }
 

@@ -1,8 +1,14 @@
 //! The verify thread: signatures of transactions, in batches of any origin.
+//!
+//! A signature checked among five hundred costs a third of one checked alone. Below saturation
+//! batches do not form by themselves, so while transactions come in numbers the thread waits a
+//! little for more; a lone transaction never waits.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -14,6 +20,11 @@ use crate::{api::Submission, net::Event};
 const KEYS_MAX: usize = 16_384;
 /// Signatures of one batch check at most.
 const SIGNATURES_MAX: usize = 512;
+/// How long a check waits for more signatures while many come.
+const GATHER: Duration = Duration::from_millis(10);
+/// Many: this number within this time.
+const MANY: usize = 20;
+const LATELY: Duration = Duration::from_millis(50);
 
 /// Work for the thread.
 pub(crate) enum Job {
@@ -37,15 +48,20 @@ pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<mpsc::Se
     let (sender, jobs) = mpsc::channel::<Job>();
     thread::Builder::new().name("verify".into()).spawn(move || {
         let mut verifier = BatchVerifier::new(KEYS_MAX);
+        let mut pace = Pace::default();
         while let Ok(first) = jobs.recv() {
+            let now = Instant::now();
+            let until = if pace.is_high(now) { now + GATHER } else { now };
+            let mut signatures = first.transactions().len();
             let mut group = vec![first];
-            let mut signatures = group[0].transactions().len();
             while signatures < SIGNATURES_MAX
-                && let Ok(next) = jobs.try_recv()
+                && let left = until.saturating_duration_since(Instant::now())
+                && let Ok(next) = jobs.recv_timeout(left)
             {
                 signatures += next.transactions().len();
                 group.push(next);
             }
+            pace.note(Instant::now(), signatures);
             for event in judge(&mut verifier, group) {
                 if events.blocking_send(event).is_err() {
                     return;
@@ -54,6 +70,30 @@ pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<mpsc::Se
         }
     })?;
     Ok(sender)
+}
+
+/// How many signatures came lately.
+#[derive(Debug, Default)]
+struct Pace {
+    groups: VecDeque<(Instant, usize)>,
+}
+
+impl Pace {
+    fn note(&mut self, at: Instant, signatures: usize) {
+        self.groups.push_back((at, signatures));
+        self.forget(at);
+    }
+
+    fn is_high(&mut self, now: Instant) -> bool {
+        self.forget(now);
+        self.groups.iter().map(|(_, signatures)| signatures).sum::<usize>() >= MANY
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self.groups.front().is_some_and(|(at, _)| now.duration_since(*at) > LATELY) {
+            self.groups.pop_front();
+        }
+    }
 }
 
 fn signed(transactions: &[Arc<Transaction>]) -> impl Iterator<Item = Signed> + '_ {
@@ -85,4 +125,23 @@ fn judge(verifier: &mut BatchVerifier, group: Vec<Job>) -> Vec<Event> {
         }
     };
     group.into_iter().map(&mut one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{LATELY, MANY, Pace};
+
+    #[test]
+    fn a_lone_transaction_is_checked_at_once() {
+        // Whoever pays for batches must be those who send them.
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        assert!(!pace.is_high(start));
+        pace.note(start, 1);
+        assert!(!pace.is_high(start + Duration::from_millis(1)));
+        pace.note(start, MANY);
+        assert!(pace.is_high(start + LATELY));
+        assert!(!pace.is_high(start + LATELY * 2), "what came long ago does not count");
+    }
 }

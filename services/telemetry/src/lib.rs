@@ -9,19 +9,26 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// What is logged unless `RUST_LOG` says otherwise.
+const USUAL: &str = "info,sqlx::query=warn,tower_http=warn";
 
 /// Writes logs to the standard error: as text to a terminal, as JSON lines otherwise. `RUST_LOG`
-/// filters them.
+/// filters them: a level, or `target=level` pairs with commas between.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx::query=warn,tower_http=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        log.init();
-    } else {
-        log.json().init();
-    }
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
+    let lines = if is_terminal { lines.boxed() } else { lines.json().boxed() };
+    tracing_subscriber::registry().with(filter(std::env::var("RUST_LOG").ok())).with(lines).init();
+}
+
+/// A filter that cannot be read is passed over: a service must not stay down for it.
+fn filter(asked: Option<String>) -> Targets {
+    let asked = asked.filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
+    asked.unwrap_or_else(|| USUAL.parse().expect("it is written above"))
 }
 
 /// Tells every part of a process that it should end.
@@ -73,4 +80,22 @@ pub async fn terminated() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::filter;
+
+    #[test]
+    fn an_unreadable_filter_leaves_the_usual_one() {
+        // A mistyped variable must neither stop a service nor silence it.
+        for asked in [None, Some(String::new()), Some("loud=very".to_owned())] {
+            let usual = filter(asked);
+            assert!(usual.would_enable("hansa_api", &Level::INFO));
+            assert!(!usual.would_enable("sqlx::query", &Level::INFO));
+        }
+        assert!(filter(Some("hansa_api=debug".into())).would_enable("hansa_api", &Level::DEBUG));
+    }
 }

@@ -53,6 +53,13 @@ enum Verb {
     ///
     /// Walking it again goes on where it was left.
     Demo,
+    /// Measure launches on a control plane that runs.
+    #[command(hide = true)]
+    MeasureLaunches {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        count: u16,
+    },
     /// End the control plane, its nodes and its database; everything is kept.
     Stop,
 }
@@ -63,6 +70,14 @@ impl Dev {
         match &self.verb {
             Some(Verb::Status) => status::print(&Folder::open(&state)?, output).await,
             Some(Verb::Demo) => demo::walk(&Folder::open(&state)?).await,
+            Some(Verb::MeasureLaunches { count }) => {
+                let found = demo::measure_launches(&Folder::open(&state)?, *count).await?;
+                match output {
+                    Output::Json => println!("{}", serde_json::to_string(&found)?),
+                    Output::Table | Output::Yaml | Output::Name => println!("{}", found.row()),
+                }
+                Ok(())
+            }
             Some(Verb::Stop) => services::stop(&Folder::open(&state)?).await,
             None => {
                 hansa_telemetry::init();

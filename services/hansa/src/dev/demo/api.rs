@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 /// Pages of a list: the demo's lists are short.
@@ -34,31 +34,40 @@ impl Api {
         Ok(Self { client, address: address.to_owned(), token: token.to_owned() })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
-        let request = self.client.request(method.clone(), format!("{}{path}", self.address));
-        let mut request = request.bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
+    async fn answer(&self, what: &str, request: RequestBuilder) -> Result<Answer> {
+        let answer =
+            request.bearer_auth(&self.token).send().await.with_context(|| what.to_owned())?;
         let status = answer.status();
         let body: Value = match status {
             StatusCode::NO_CONTENT => Value::Null,
-            _ => answer.json().await.with_context(|| format!("{method} {path}"))?,
+            _ => answer.json().await.with_context(|| what.to_owned())?,
         };
         if status.is_success() {
             return Ok(Answer(body));
         }
         let word = |pointer| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        bail!("{method} {path}: {status} {}: {}", word("/code"), word("/detail"));
+        bail!("{what}: {status} {}: {}", word("/code"), word("/detail"));
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer> {
-        self.send(Method::GET, path, None).await
+        self.answer(&format!("GET {path}"), self.client.get(format!("{}{path}", self.address)))
+            .await
     }
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.send(Method::POST, path, Some(body)).await
+        let request = self.client.post(format!("{}{path}", self.address)).json(body);
+        self.answer(&format!("POST {path}"), request).await
+    }
+
+    /// Deletes what was read as `found`, if it is still that.
+    pub(super) async fn delete(&self, path: &str, found: &Answer) -> Result<Answer> {
+        let revision = found.0.get("revision").context("a revision")?;
+        let request = self.client.delete(format!("{}{path}", self.address));
+        self.answer(
+            &format!("DELETE {path}"),
+            request.header("If-Match", format!("\"{revision}\"")),
+        )
+        .await
     }
 
     pub(super) async fn list(&self, path: &str) -> Result<Vec<Answer>> {

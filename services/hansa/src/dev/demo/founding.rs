@@ -5,23 +5,23 @@ use hansa_types::statement::{Accept, Found};
 use ledger_types::{Digest, Endorsement, SigningKey, genesis::Charter};
 use serde_json::{Value, json};
 
-use super::{CONSORTIUM, LEDGER, PATIENCE, Party, Walk, until};
+use super::{LEDGER, PATIENCE, Party, Walk, until};
 
 /// Alpha founds, invites; beta accepts. Both prove that they hold their administrator key.
 pub(super) async fn consortium(walk: &mut Walk) -> Result<String> {
-    let (alpha, beta) = (&walk.alpha, &walk.beta);
-    let id = match alpha.api.find("/v1/consortiums", CONSORTIUM).await? {
+    let (alpha, beta, name) = (&walk.alpha, &walk.beta, &walk.name);
+    let id = match alpha.api.find("/v1/consortiums", name).await? {
         Some(found) => found.text("/id")?,
         None => {
-            let (name, member) = (CONSORTIUM.parse()?, alpha.name.parse()?);
+            let (consortium, member) = (name.parse()?, alpha.name.parse()?);
             let statement = Found {
                 tenant: alpha.id.parse()?,
-                consortium: &name,
+                consortium: &consortium,
                 member: &member,
                 administrator_key: alpha.key.public_key().0.into(),
             };
             let mut body = signed(&alpha.key, &statement.bytes());
-            body["name"] = json!(CONSORTIUM);
+            body["name"] = json!(name);
             body["display_name"] = json!("Demo consortium");
             alpha.api.post("/v1/consortiums", &body).await?.text("/id")?
         }
@@ -31,7 +31,7 @@ pub(super) async fn consortium(walk: &mut Walk) -> Result<String> {
         join(alpha, beta, &id).await?;
     }
     walk.consortium = id;
-    Ok(format!("{CONSORTIUM}, two members"))
+    Ok(format!("{}, two members", walk.name))
 }
 
 async fn join(alpha: &Party, beta: &Party, consortium: &str) -> Result<()> {
@@ -144,7 +144,7 @@ pub(super) async fn launch(walk: &mut Walk) -> Result<String> {
 }
 
 /// Signs the charter and the own nodes, after computing what is signed from the documents.
-async fn approve(party: &Party, ledger: &str) -> Result<()> {
+pub(super) async fn approve(party: &Party, ledger: &str) -> Result<()> {
     let shown = until("the charter", async || {
         if party.api.get(ledger).await?.text("/phase")? == "running" {
             return Ok(Some(None));

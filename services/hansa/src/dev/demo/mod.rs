@@ -4,6 +4,7 @@ mod api;
 mod data;
 mod faults;
 mod founding;
+mod launches;
 mod proof;
 
 use std::{
@@ -21,6 +22,7 @@ use super::{
     status::{DemoNode, DevFile},
 };
 use api::Api;
+pub(super) use launches::measure as measure_launches;
 
 /// Name of the consortium.
 const CONSORTIUM: &str = "demo";
@@ -42,6 +44,8 @@ pub(super) struct Party {
 /// The two, and what they have made so far.
 pub(super) struct Walk {
     folder: Folder,
+    /// What the consortium is called.
+    name: String,
     alpha: Party,
     beta: Party,
     consortium: String,
@@ -53,24 +57,8 @@ pub(super) struct Walk {
 
 /// Walks the main job from wherever it was left, and writes what it made into `dev.json`.
 pub(super) async fn walk(folder: &Folder) -> Result<()> {
-    let file = DevFile::read(folder)?;
-    let party = async |name: &'static str, nodes| {
-        let token = file.api_keys.get(name).with_context(|| format!("no API key of {name}"))?;
-        let path = file.keys.get(name).with_context(|| format!("no key of {name}"))?;
-        let api = Api::new(&file.api, token)?;
-        let id = api.get("/v1/me").await?.text("/tenant_id")?;
-        anyhow::Ok(Party { name, id, api, key: read_key_file(path)?, nodes })
-    };
-    let mut walk = Walk {
-        folder: folder.clone(),
-        alpha: party("alpha", ["a1", "a2"]).await?,
-        beta: party("beta", ["b1", "b2"]).await?,
-        consortium: String::new(),
-        ledger: String::new(),
-        genesis: None,
-        nodes: Vec::new(),
-        summary: Vec::new(),
-    };
+    let walked = DevFile::read(folder)?.demo.is_some_and(|demo| demo.walked);
+    let mut walk = Walk::begin(folder, CONSORTIUM.to_owned()).await?;
     let began = Instant::now();
     step(&mut walk, "alpha founds a consortium and beta joins", founding::consortium).await?;
     step(&mut walk, "each brings two nodes", founding::nodes).await?;
@@ -80,7 +68,7 @@ pub(super) async fn walk(folder: &Folder) -> Result<()> {
     step(&mut walk, "1,000 payments", data::payments).await?;
     step(&mut walk, "equal rows on all four nodes", proof::equal_rows).await?;
     step(&mut walk, "a receipt is verified offline", proof::receipt).await?;
-    if !file.demo.as_ref().is_some_and(|demo| demo.walked) {
+    if !walked {
         step(&mut walk, "a node killed with -9 returns", faults::kill).await?;
         step(&mut walk, "a changed byte in a block is found and repaired", faults::block).await?;
         step(&mut walk, "an edited row is found and repaired", faults::row).await?;
@@ -138,6 +126,29 @@ fn now_ms() -> u64 {
 }
 
 impl Walk {
+    /// Nothing is made yet; both organisations are known.
+    async fn begin(folder: &Folder, name: String) -> Result<Self> {
+        let file = DevFile::read(folder)?;
+        let party = async |name: &'static str, nodes| {
+            let token = file.api_keys.get(name).with_context(|| format!("no API key of {name}"))?;
+            let path = file.keys.get(name).with_context(|| format!("no key of {name}"))?;
+            let api = Api::new(&file.api, token)?;
+            let id = api.get("/v1/me").await?.text("/tenant_id")?;
+            anyhow::Ok(Party { name, id, api, key: read_key_file(path)?, nodes })
+        };
+        Ok(Self {
+            folder: folder.clone(),
+            name,
+            alpha: party("alpha", ["a1", "a2"]).await?,
+            beta: party("beta", ["b1", "b2"]).await?,
+            consortium: String::new(),
+            ledger: String::new(),
+            genesis: None,
+            nodes: Vec::new(),
+            summary: Vec::new(),
+        })
+    }
+
     fn parties(&self) -> [&Party; 2] {
         [&self.alpha, &self.beta]
     }
