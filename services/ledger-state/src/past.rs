@@ -131,7 +131,8 @@ impl PastViews {
         Self { state: state.to_owned(), ready: Mutex::default(), making: Mutex::default() }
     }
 
-    /// A reader of the rows as they were at `height`. It blocks while the view is made.
+    /// A reader of the rows as they were at `height`. It blocks while the view is made; one that is
+    /// there already serves until it is displaced, also when the kept range has moved on.
     ///
     /// # Errors
     /// When the height is not in the kept range, the state is too large, or reading fails.

@@ -43,6 +43,9 @@ fn a_view_has_exactly_the_rows_of_its_height() {
             let mut payloads: Vec<Payload> = (0..8)
                 .map(|_| if round % 17 == 3 { luck.transaction(round) } else { luck.rows_only() })
                 .collect();
+            if round == 20 && seed % 2 == 0 {
+                payloads.push(sql(&[("ALTER TABLE a ADD COLUMN y INTEGER DEFAULT 5", vec![])]));
+            }
             if round % 5 == 0 {
                 let roles = Roles(u8::try_from(round % 4).unwrap());
                 let change = AccessChange { key: key(50).public_key(), roles };
