@@ -126,6 +126,18 @@ pub struct NodeStatus {
     pub quorum_reachable: bool,
     /// Indices of connected peers.
     pub peers_connected: Vec<u16>,
+    /// The heights that a query may ask for, where the node says so.
+    #[serde(default)]
+    pub kept_heights: Option<KeptHeights>,
+}
+
+/// The heights that a query may ask for, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHeights {
+    /// The oldest.
+    pub from: u64,
+    /// The executed height.
+    pub to: u64,
 }
 
 /// A node's refusal (RFC 9457).

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "http")]
 pub mod answer;
+#[cfg(feature = "http")]
+pub mod events;
 pub mod key_file;
 #[cfg(feature = "http")]
 pub mod node;

@@ -15,8 +15,10 @@ use serde_json::json;
 
 use crate::{
     answer::{
-        BlockView, NodeProblem, NodeStatus, ReceiptState, Rows, Submitted, SubmittedAll, Wait,
+        BlockView, NodeProblem, NodeStatus, Progress, ReceiptState, Rows, Submitted, SubmittedAll,
+        Wait,
     },
+    events::Events,
     signer::Signer,
 };
 
@@ -194,6 +196,53 @@ impl NodeClient {
         Ok(all.items)
     }
 
+    /// How far a transaction has come; `None` when the node has not heard of it. The node answers
+    /// when it has come as far as `wait`, or after `timeout`.
+    ///
+    /// # Errors
+    /// When the node does not answer properly.
+    pub async fn transaction(
+        &self,
+        transaction: Digest,
+        wait: Wait,
+        timeout: Duration,
+    ) -> Result<Option<Progress>, NodeError> {
+        let target = format!(
+            "/v1/transactions/{transaction}?wait={}&timeout_ms={}",
+            wait.as_str(),
+            timeout.as_millis()
+        );
+        let request = self.http.get(format!("{}{target}", self.address));
+        let found: Result<Submitted, _> =
+            self.answer(request.timeout(ANSWER_TIME_MAX + timeout)).await;
+        match found {
+            Ok(found) if found.transaction == transaction => Ok(Some(found.progress)),
+            Ok(_) => Err(self.malformed("it answers for another transaction")),
+            Err(NodeError::Problem(problem)) if problem.code == "transaction_not_found" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Follows what happens on the node: first how it stands, then each block and incident. After a
+    /// break, `last` is [`Events::last_id`] of the stream before.
+    ///
+    /// # Errors
+    /// When the node does not answer properly, or `last` is too far back (`events_gone`).
+    pub async fn events(&self, last: Option<u64>) -> Result<Events, NodeError> {
+        let mut request = self.http.get(format!("{}/v1/events", self.address));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.check_key(&answer)?;
+        if answer.status() == StatusCode::OK {
+            return Ok(Events::new(self.clone(), answer));
+        }
+        let status = answer.status();
+        let body = self.read(answer).await?;
+        Err(self.refusal(status, &body))
+    }
+
     /// Runs one read-only statement at the node's executed height.
     ///
     /// # Errors
@@ -205,8 +254,27 @@ impl NodeClient {
         parameters: &[Value],
         now_ms: u64,
     ) -> Result<Rows, NodeError> {
+        self.query_at(signer, None, sql, parameters, now_ms).await
+    }
+
+    /// Runs one read-only statement as of `height`, or of the node's executed height without one.
+    ///
+    /// # Errors
+    /// As [`NodeClient::query`], and when the height is not reached or not kept any more.
+    pub async fn query_at(
+        &self,
+        signer: &Signer,
+        height: Option<u64>,
+        sql: &str,
+        parameters: &[Value],
+        now_ms: u64,
+    ) -> Result<Rows, NodeError> {
         let (method, target) = (Method::POST, "/v1/query");
-        let body = json!({ "sql": sql, "parameters": parameters }).to_string();
+        let mut body = json!({ "sql": sql, "parameters": parameters });
+        if let Some(height) = height {
+            body["height"] = height.into();
+        }
+        let body = body.to_string();
         let line = RequestLine { method: method.as_str(), target, body: body.as_bytes() };
         let token = signer.authorize(line, PURPOSE, now_ms);
         let request = self
@@ -216,7 +284,11 @@ impl NodeClient {
             .header(header::AUTHORIZATION, token)
             .timeout(ANSWER_TIME_MAX)
             .body(body);
-        self.answer(request).await
+        let rows: Rows = self.answer(request).await?;
+        if height.is_some_and(|height| height != rows.height) {
+            return Err(self.malformed("the rows are of another height than was asked for"));
+        }
+        Ok(rows)
     }
 
     /// What the node knows of a transaction. The caller verifies a receipt against the genesis.
@@ -250,27 +322,33 @@ impl NodeClient {
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<T, NodeError> {
-        let unreachable = |error: reqwest::Error| NodeError::Unreachable {
-            address: self.address.clone(),
-            reason: chain(&error),
-        };
-        let mut answer = request.send().await.map_err(unreachable)?;
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         self.check_key(&answer)?;
         let status = answer.status();
+        let body = self.read(answer).await?;
+        if status != StatusCode::OK {
+            return Err(self.refusal(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
+    }
+
+    /// An answer's body, bounded.
+    async fn read(&self, mut answer: Response) -> Result<Vec<u8>, NodeError> {
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(unreachable)? {
+        while let Some(part) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
             if body.len() + part.len() > ANSWER_BYTES_MAX {
                 return Err(self.malformed(format!("more than {ANSWER_BYTES_MAX} bytes")));
             }
             body.extend_from_slice(&part);
         }
-        if status != StatusCode::OK {
-            return Err(match serde_json::from_slice(&body) {
-                Ok(problem) => NodeError::Problem(problem),
-                Err(_) => self.malformed(format!("status {status} without a reason")),
-            });
+        Ok(body)
+    }
+
+    fn refusal(&self, status: StatusCode, body: &[u8]) -> NodeError {
+        match serde_json::from_slice(body) {
+            Ok(problem) => NodeError::Problem(problem),
+            Err(_) => self.malformed(format!("status {status} without a reason")),
         }
-        serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
     }
 
     fn check_key(&self, answer: &Response) -> Result<(), NodeError> {
@@ -290,8 +368,17 @@ impl NodeClient {
         }
     }
 
-    fn malformed(&self, reason: impl Into<String>) -> NodeError {
+    pub(crate) fn malformed(&self, reason: impl Into<String>) -> NodeError {
         NodeError::Malformed { address: self.address.clone(), reason: reason.into() }
+    }
+
+    pub(crate) fn unreachable(&self, error: &reqwest::Error) -> NodeError {
+        NodeError::Unreachable { address: self.address.clone(), reason: chain(error) }
+    }
+
+    pub(crate) fn silent(&self) -> NodeError {
+        let reason = "its event stream is silent".to_owned();
+        NodeError::Unreachable { address: self.address.clone(), reason }
     }
 }
 

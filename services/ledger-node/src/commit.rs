@@ -15,6 +15,7 @@ use ledger_types::{
 use tokio::sync::oneshot;
 
 use crate::{
+    api::{Progress, Wait},
     block_keeper::BlockKeeper,
     boot::Stored,
     finding::{Finding, Repaired},
@@ -53,6 +54,31 @@ pub(crate) enum Job {
     Block(u64, oneshot::Sender<Option<DecidedBlock>>),
     /// A transaction's receipt.
     Receipt(Digest, oneshot::Sender<ReceiptAnswer>),
+    /// How far a transaction has come; `waits` when it is not in a block yet.
+    Find { id: Digest, waits: bool, answer: oneshot::Sender<Found> },
+}
+
+/// How far a transaction has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// `None` when nobody here has heard of it.
+    pub(crate) progress: Option<Progress>,
+    /// Whether the header that covers its result is decided.
+    is_certified: bool,
+}
+
+impl Found {
+    pub(crate) fn has_come_to(&self, wait: Wait) -> bool {
+        match (wait, &self.progress) {
+            (_, None) => false,
+            (Wait::None, Some(_)) => true,
+            (Wait::Committed, Some(progress)) => *progress != Progress::Accepted,
+            (Wait::Executed, Some(progress)) => matches!(progress, Progress::Executed { .. }),
+            (Wait::Certified, Some(progress)) => {
+                self.is_certified && matches!(progress, Progress::Executed { .. })
+            }
+        }
+    }
 }
 
 /// What is known of a transaction.
@@ -169,6 +195,9 @@ impl Commit {
             Job::Receipt(id, answer) => {
                 let _ = answer.send(self.receipt(id)?);
             }
+            Job::Find { id, waits, answer } => {
+                let _ = answer.send(self.find(id, waits)?);
+            }
         }
         Ok(())
     }
@@ -229,7 +258,11 @@ impl Commit {
             self.told = height;
             let ids = decided.block.transactions.iter().map(|t| t.id());
             let outcomes = ids.zip(done.outcomes).collect();
-            self.tell(Event::Executed(done.executed, outcomes));
+            self.tell(Event::Executed {
+                executed: done.executed,
+                block: decided.certificate.block,
+                outcomes,
+            });
         }
         Ok(())
     }
@@ -263,6 +296,25 @@ impl Commit {
     /// While the node stops nobody listens any more; decided blocks are finished all the same.
     fn tell(&self, event: Event) {
         let _ = self.events.blocking_send(event);
+    }
+
+    fn find(&mut self, id: Digest, waits: bool) -> Result<Found> {
+        let Some((height, place)) = self.blocks.locate(&id)? else {
+            let progress = waits.then_some(Progress::Accepted);
+            return Ok(Found { progress, is_certified: false });
+        };
+        let committed =
+            Found { progress: Some(Progress::Committed { height }), is_certified: false };
+        if height > self.state.executed().height {
+            return Ok(committed);
+        }
+        // Outcomes of very old blocks are not kept.
+        let Some(kept) = self.state.outcomes(height)? else { return Ok(committed) };
+        let Some((_, outcome)) = kept.outcomes.get(place as usize).cloned() else {
+            return Ok(committed);
+        };
+        let is_certified = self.blocks.log.head() > height;
+        Ok(Found { progress: Some(Progress::Executed { height, outcome }), is_certified })
     }
 
     fn receipt(&mut self, id: Digest) -> Result<ReceiptAnswer> {

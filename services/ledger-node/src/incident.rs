@@ -9,12 +9,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Incidents kept; the oldest go first.
 const INCIDENTS_MAX: usize = 256;
 
 /// What was found wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentKind {
     /// A stored block is not what was certified, or is gone.
@@ -48,7 +51,7 @@ impl IncidentKind {
 }
 
 /// Something that this node found wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Incident {
     /// Its id on this node.
     pub id: String,

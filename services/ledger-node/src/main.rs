@@ -20,6 +20,7 @@ hansa-node <verb>
                                           writes keys, certificates, a genesis and configurations
                                           for N nodes (4) on this machine
   verify RECEIPT --genesis genesis.json   checks a receipt offline: outcome, path, certificate
+  openapi                                 prints the description of the node's HTTPS interface
 
 Exit status: 0 good, 1 failed or not valid, 2 wrong usage.
 ";
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
         ["run", "--config", config] => run(Path::new(config)),
         ["localnet", ref rest @ ..] => local(rest),
         ["verify", receipt, "--genesis", genesis] => verify(Path::new(receipt), Path::new(genesis)),
+        ["openapi"] => {
+            println!("{:#}", ledger_node::api::document());
+            Ok(())
+        }
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");
             Ok(())

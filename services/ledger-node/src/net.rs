@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use ledger_consensus::{
-    Timer,
+    ReplicaConfig, Timer,
     replica::{Effect, Event as Input, Replica},
 };
 use ledger_types::{
@@ -29,10 +29,12 @@ use crate::{
     commit,
     config::NodeConfig,
     enrol::enrol,
+    events::{BlockExecuted, Events, Followed, Happened},
     finding::{Finding, Repaired},
     incident::{Incident, IncidentKind, IncidentLog},
     metrics::{self, Metrics},
     peers::{Frame, Mesh, Peers, frame},
+    shares::{NoRoom, Shares},
     tls, verify, votes,
     waiters::Waiters,
 };
@@ -50,7 +52,7 @@ pub(crate) enum Event {
     Submitted(Submission, Vec<bool>),
     BatchVerified(Arc<Batch>, bool),
     Saved(Vec<u64>),
-    Executed(Executed, Vec<(Digest, Outcome)>),
+    Executed { executed: Executed, block: Digest, outcomes: Vec<(Digest, Outcome)> },
     Blocks(ValidatorIndex, Vec<DecidedBlock>),
     Request(Request),
     Found(Finding),
@@ -125,6 +127,8 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
         replica,
         peers: Peers::default(),
         waiters: Waiters::default(),
+        shares: Shares::default(),
+        events: Events::default(),
         timers: BinaryHeap::new(),
         metrics: Metrics::new()?,
         decided: BTreeMap::new(),
@@ -179,6 +183,8 @@ struct Node {
     replica: Replica,
     peers: Peers,
     waiters: Waiters,
+    shares: Shares,
+    events: Events,
     timers: BinaryHeap<Reverse<(u64, Timer)>>,
     incidents: IncidentLog,
     metrics: Arc<Metrics>,
@@ -215,10 +221,17 @@ impl Node {
             Event::Saved(tokens) => {
                 tokens.into_iter().try_for_each(|token| self.tell(Input::Saved { token }))
             }
-            Event::Executed(executed, outcomes) => {
+            Event::Executed { executed, block, outcomes } => {
                 let decided = self.decided.remove(&executed.height);
                 self.metrics.executed(outcomes.iter().map(|(_, outcome)| outcome), decided);
-                self.waiters.on_executed(executed.height, outcomes);
+                let happened = Happened::Block(BlockExecuted {
+                    height: executed.height,
+                    digest: block,
+                    transactions: u32::try_from(outcomes.len()).expect("blocks are bounded"),
+                    execution_root: executed.root,
+                });
+                self.events.announce(executed.height, happened);
+                self.waiters.on_executed(executed, outcomes);
                 self.tell(Input::Executed(executed))
             }
             Event::Blocks(to, blocks) => {
@@ -266,8 +279,8 @@ impl Node {
                 Effect::VerifyBatch(batch) => self.verify.send(verify::Job::Batch(batch))?,
                 Effect::Commit(decided) => {
                     let height = decided.block.header.height;
-                    let ids = decided.block.transactions.iter().map(|t| t.id());
-                    self.waiters.on_committed(height, ids);
+                    decided.block.transactions.iter().for_each(|t| self.shares.remove(&t.id()));
+                    self.waiters.on_committed(&decided.block);
                     self.decided.insert(height, Instant::now());
                     self.votes.send(votes::Job::Forget(height + 1))?;
                     self.commit.send(commit::Job::Commit(decided))?;
@@ -288,14 +301,29 @@ impl Node {
                     let mut incident = Incident::new(IncidentKind::Equivocation, summary, now_ms());
                     incident.culprit = Some(culprit);
                     tracing::error!(culprit, "proven fraud: {evidence:?}");
-                    if let Some(incident) = self.incidents.open(incident)? {
-                        self.metrics.incident(incident.kind);
-                    }
+                    self.open(incident)?;
                 }
                 Effect::Halt(reason) => bail!("{reason}"),
             }
         }
         Ok(())
+    }
+
+    /// Records an incident, unless it is known.
+    fn open(&mut self, incident: Incident) -> Result<()> {
+        let was_whole = !self.is_repairing();
+        if let Some(incident) = self.incidents.open(incident)? {
+            self.metrics.incident(incident.kind);
+            self.announce(Happened::IncidentOpened(incident));
+        }
+        if was_whole && self.is_repairing() {
+            self.announce(Happened::Integrity(Integrity::Repairing));
+        }
+        Ok(())
+    }
+
+    fn announce(&self, happened: Happened) {
+        self.events.announce(self.replica.executed().height, happened);
     }
 
     /// Whether something of this node's own is wrong.
@@ -323,14 +351,13 @@ impl Node {
             }
         };
         incident.height.get_or_insert(self.replica.executed().height);
-        if let Some(incident) = self.incidents.open(incident)? {
-            tracing::error!("found wrong, not voting: {}", incident.summary);
-            self.metrics.incident(incident.kind);
-        }
+        tracing::error!("found wrong, not voting: {}", incident.summary);
+        self.open(incident)?;
         self.obey()
     }
 
     fn on_repaired(&mut self, repaired: &Repaired) -> Result<()> {
+        let was_repairing = self.is_repairing();
         let resolved = match repaired {
             Repaired::Block { file, kept } => {
                 let kept = kept.as_ref().map(|name| format!("blocks/{name}"));
@@ -348,6 +375,10 @@ impl Node {
         };
         for incident in resolved {
             tracing::warn!("put right: {}", incident.summary);
+            self.announce(Happened::IncidentResolved(incident));
+        }
+        if was_repairing && !self.is_repairing() {
+            self.announce(Happened::Integrity(Integrity::Ok));
         }
         if !self.is_repairing() {
             let executed = match repaired {
@@ -360,13 +391,23 @@ impl Node {
     }
 
     fn on_submitted(&mut self, submission: Submission, verdicts: &[bool]) -> Result<()> {
-        let Submission { transactions, wait, answer } = submission;
+        let Submission { transactions, members, wait, answer } = submission;
         if let Some(place) = verdicts.iter().position(|valid| !valid) {
             let _ = answer.send(Err(Refused::Signature { place }));
             return Ok(());
         }
-        if !self.replica.has_room(transactions.len()) || !self.waiters.has_room() {
-            let _ = answer.send(Err(Refused::Busy));
+        let taken = if self.waiters.has_room(transactions.len()) {
+            let is_full = !self.replica.has_room(transactions.len());
+            let waiting_max = ReplicaConfig::default().waiting_max;
+            self.shares.take(&transactions, &members, waiting_max, is_full)
+        } else {
+            Err(NoRoom::All)
+        };
+        if let Err(no_room) = taken {
+            let _ = answer.send(Err(match no_room {
+                NoRoom::All => Refused::Busy,
+                NoRoom::Share(over) => Refused::Share(over),
+            }));
             return Ok(());
         }
         let receivers = transactions
@@ -381,6 +422,21 @@ impl Node {
         match request {
             Request::Submit(submission) => {
                 self.verify.send(verify::Job::Client(submission))?;
+            }
+            Request::Find(id, answer) => {
+                let waits = self.shares.holds(&id);
+                self.commit.send(commit::Job::Find { id, waits, answer })?;
+            }
+            Request::Watch(id, wait, answer) => {
+                let has_room = self.waiters.has_room(1);
+                let _ = answer.send(has_room.then(|| self.waiters.add(id, wait)));
+            }
+            Request::Follow(answer) => {
+                let open = |incident: &Incident| incident.resolved_at_ms.is_none();
+                let open_incidents = self.incidents.list().into_iter().filter(open).collect();
+                let queue = self.events.queue();
+                let followed = Followed { status: self.status(), open_incidents, queue };
+                let _ = answer.send(followed);
             }
             Request::Status(answer) => {
                 let _ = answer.send(self.status());

@@ -15,6 +15,8 @@ use crate::{finding::Finding, net::now_ms};
 /// Times in a row that a state may be built again before the node gives up: the same blocks that
 /// lead to another root twice show a fault that building again does not mend.
 const REBUILDS_MAX: u32 = 3;
+/// Attempts to move everything into the main file at the end, each a tenth of a second.
+const FINISH_ATTEMPTS_MAX: u32 = 50;
 
 /// The state and what is known to be wrong with it.
 pub(crate) struct StateKeeper {
@@ -111,11 +113,11 @@ impl StateKeeper {
         }
     }
 
-    /// Moves the write-ahead file into the main one.
-    pub(crate) fn checkpoint(&mut self) -> Result<()> {
+    /// Moves the write-ahead file into the main one; whether all of it could be.
+    pub(crate) fn checkpoint(&mut self) -> Result<bool> {
         match self.state().checkpoint() {
-            Ok(()) => Ok(()),
-            Err(error) => self.judge(error),
+            Ok(whole) => Ok(whole),
+            Err(error) => self.judge(error).map(|()| true),
         }
     }
 
@@ -166,7 +168,12 @@ impl StateKeeper {
 
     /// Ends in order.
     pub(crate) fn finish(mut self) -> Result<()> {
-        self.checkpoint()?;
+        // Queries that still run keep a part of the write-ahead file; they are bounded.
+        for _ in 0..FINISH_ATTEMPTS_MAX {
+            if self.checkpoint()? {
+                break;
+            }
+        }
         fs::File::open(&self.path)?.sync_all()?;
         Ok(())
     }

@@ -11,7 +11,9 @@ use std::{
 
 use ledger_client::{Signer, read_key_file};
 use ledger_node::{NodeConfig, localnet};
-use ledger_types::{Genesis, Policy, RequestLine, Transaction, Value};
+use ledger_types::{
+    AccessChange, Genesis, Payload, Policy, PublicKey, RequestLine, Roles, Transaction, Value,
+};
 use openssl::ssl::{SslConnector, SslMethod};
 use serde_json::json;
 
@@ -174,10 +176,30 @@ impl Cluster {
     }
 
     pub(crate) fn query(&self, node: usize, sql: &str) -> Option<(u16, serde_json::Value)> {
-        let body = json!({ "sql": sql }).to_string();
+        self.query_by(&self.signer, node, &json!({ "sql": sql }))
+    }
+
+    pub(crate) fn query_by(
+        &self,
+        signer: &Signer,
+        node: usize,
+        body: &serde_json::Value,
+    ) -> Option<(u16, serde_json::Value)> {
+        let body = body.to_string();
         let line = RequestLine { method: "POST", target: "/v1/query", body: body.as_bytes() };
-        let token = self.signer.authorize(line, "test", now_ms());
+        let token = signer.authorize(line, "test", now_ms());
         self.request(node, "POST /v1/query", &[("authorization", &token)], body.as_bytes())
+    }
+
+    /// Gives `key` roles, as the administrator.
+    pub(crate) fn grant(&self, key: PublicKey, roles: Roles) {
+        let payload = Payload::Access(vec![AccessChange { key, roles }]);
+        let transaction = self.signer.transaction(payload, now_ms()).unwrap();
+        eventually("the roles are granted", || {
+            let one = std::slice::from_ref(&transaction);
+            let (_, answer) = self.submit(0, "executed", one)?;
+            (answer["items"][0]["progress"] == "executed").then_some(())
+        });
     }
 
     /// The receipt, once the results are certified.

@@ -1,19 +1,20 @@
 //! Which keys a block touched: a source of dirty keys only, the rows themselves are read again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
 use ledger_types::{Digest, Value};
 
-use crate::{row::tree_row, schema::Table, tree::Touched, tree::key::Key};
+use crate::{history::Undo, row::tree_row, schema::Table, tree::Touched, tree::key::Key};
 
 /// Gathers touched keys while statements run.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
     tables: HashMap<String, Arc<Table>>,
     touched: HashMap<(u32, Key), Option<(Digest, u32)>>,
+    undo: Undo,
     changes: u64,
     /// A key is NULL or longer than the ledger takes.
     bad_key: bool,
@@ -38,19 +39,41 @@ impl Capture {
             match tree_row(table, values) {
                 Some(row) => {
                     let before = Some((row.hash, row.len));
-                    self.touched.entry((table.id, row.key)).or_insert(before);
+                    self.touch(table.id, row.key, before, Some(values));
                 }
                 None => self.fault = Some("a stored row has no key"),
             }
         }
         if let Some(values) = new {
             match Key::encode(table.key.iter().map(|at| &values[*at as usize])) {
-                Some(key) => {
-                    self.touched.entry((table.id, key)).or_insert(None);
-                }
+                Some(key) => self.touch(table.id, key, None, None),
                 None => self.bad_key = true,
             }
         }
+    }
+
+    /// Keeps what was before the block: the first touch of a key counts.
+    fn touch(
+        &mut self,
+        table: u32,
+        key: Key,
+        before: Option<(Digest, u32)>,
+        values: Option<&[Value]>,
+    ) {
+        if let Entry::Vacant(place) = self.touched.entry((table, key)) {
+            self.undo.note(table, &place.key().1, values);
+            place.insert(before);
+        }
+    }
+
+    /// The block changes the schema: nothing leads back over it.
+    pub(crate) fn end_history(&mut self) {
+        self.undo.give_up();
+    }
+
+    /// What leads back over the block.
+    pub(crate) fn take_undo(&mut self) -> Undo {
+        std::mem::take(&mut self.undo)
     }
 
     pub(crate) fn fail(&mut self, fault: &'static str) {
@@ -78,6 +101,7 @@ impl Capture {
     /// Forgets everything: the block begins, or begins again.
     pub(crate) fn begin_block(&mut self) {
         self.touched.clear();
+        self.undo.begin();
         self.begin_transaction();
     }
 

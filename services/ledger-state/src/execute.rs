@@ -318,6 +318,7 @@ impl State {
         if checked.action.changes_schema() {
             // Rows touched so far belong to the tables as they are now.
             self.apply_touched(changes).map_err(StatementError::Failed)?;
+            self.captured.capture(crate::capture::Capture::end_history);
         }
         self.gate.for_schema(checked.action.changes_schema());
         let ran = self.run_sql(&checked.sql, statement);
@@ -444,6 +445,9 @@ impl State {
         let root = execution_root(ledger, block.height, state_root, results, count);
         let connection = self.captured.connection();
         store::write(connection, &mut self.cursor, &self.tree, block.height, changes)?;
+        // Taken out first: writing it runs the hook, which wants the capture for itself.
+        let undo = self.captured.capture(crate::capture::Capture::take_undo);
+        self.history.write(connection, block.height, &undo)?;
         connection
             .prepare_cached(
                 "INSERT INTO hansa_block (height, time_ms, state_root, execution_root, outcomes)

@@ -11,6 +11,8 @@ mod authorizer;
 mod capture;
 mod error;
 mod execute;
+mod history;
+pub mod past;
 mod preupdate;
 pub mod reader;
 mod row;
@@ -22,6 +24,7 @@ mod tree;
 
 pub use error::StateError;
 pub use execute::{BlockInput, ExecutedBlock};
+pub use past::{KeptHeights, PastError, PastViews};
 pub use reader::{QueryError, QueryLimits, Reader, Rows};
 pub use scrub::{Scrub, ScrubReport};
 pub use state::{KeptBlock, Origin, State};

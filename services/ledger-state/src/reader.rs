@@ -11,7 +11,12 @@ use std::{
 use ledger_types::{PublicKey, Roles, Value};
 use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
 
-use crate::{access, authorizer, error::StateError, row::bind, tree::store::unsigned};
+use crate::{
+    access, authorizer,
+    error::StateError,
+    past::{self, KeptHeights},
+    row::bind,
+};
 
 /// What one query may use.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +80,8 @@ pub struct Reader {
     connection: Connection,
     steps: Arc<AtomicU64>,
     limit: Arc<AtomicU64>,
+    /// The height of a view of the past; the head's is read with each query.
+    fixed: Option<u64>,
 }
 
 impl Reader {
@@ -96,10 +103,15 @@ impl Reader {
                 units * u64::from(STEPS_UNIT.unsigned_abs()) > bound.load(Relaxed)
             }),
         )?;
-        Ok(Self { connection, steps, limit })
+        Ok(Self { connection, steps, limit, fixed: None })
     }
 
-    /// Runs one SELECT at the executed height.
+    /// Opens a view of the past.
+    pub(crate) fn open_past(path: &Path, height: u64) -> Result<Self, StateError> {
+        Ok(Self { fixed: Some(height), ..Self::open(path)? })
+    }
+
+    /// Runs one SELECT at the executed height, or at the height of the view.
     ///
     /// # Errors
     /// When the query is wrong, not permitted or too long, or the file cannot be read.
@@ -109,8 +121,37 @@ impl Reader {
         parameters: &[Value],
         limits: QueryLimits,
     ) -> Result<Rows, QueryError> {
+        self.in_snapshot(|reader| {
+            let height = reader.height()?;
+            reader.query_in_snapshot(sql, parameters, limits, height)
+        })
+    }
+
+    /// Like [`Reader::query`], but only if that height is `height`; `None` otherwise.
+    ///
+    /// # Errors
+    /// As [`Reader::query`].
+    pub fn query_if_at(
+        &mut self,
+        height: u64,
+        sql: &str,
+        parameters: &[Value],
+        limits: QueryLimits,
+    ) -> Result<Option<Rows>, QueryError> {
+        self.in_snapshot(|reader| {
+            if reader.height()? != height {
+                return Ok(None);
+            }
+            reader.query_in_snapshot(sql, parameters, limits, height).map(Some)
+        })
+    }
+
+    fn in_snapshot<T>(
+        &mut self,
+        act: impl FnOnce(&Self) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
         self.connection.execute_batch("BEGIN")?;
-        let result = self.query_in_snapshot(sql, parameters, limits);
+        let result = act(self);
         self.connection.execute_batch("ROLLBACK")?;
         result
     }
@@ -120,8 +161,8 @@ impl Reader {
         sql: &str,
         parameters: &[Value],
         limits: QueryLimits,
+        height: u64,
     ) -> Result<Rows, QueryError> {
-        let height = self.height()?;
         self.steps.store(0, Relaxed);
         self.limit.store(limits.steps, Relaxed);
         let result = self.collect(sql, parameters, limits, height);
@@ -172,17 +213,26 @@ impl Reader {
         Ok(Rows { columns, rows, height, truncated })
     }
 
-    /// The executed height of the current snapshot.
+    /// The height of the current snapshot.
     fn height(&self) -> Result<u64, QueryError> {
-        // The node's own table: the authorizer is for users' queries only.
+        match self.fixed {
+            Some(height) => Ok(height),
+            None => Ok(self.kept_heights()?.to),
+        }
+    }
+
+    /// The heights that can be asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn kept_heights(&self) -> Result<KeptHeights, StateError> {
+        // The node's own tables: the authorizer is for users' queries only.
         self.connection.authorizer(
             None::<fn(rusqlite::hooks::AuthContext<'_>) -> rusqlite::hooks::Authorization>,
         )?;
-        let height = self
-            .connection
-            .query_row("SELECT max(height) FROM hansa_block", [], |row| row.get::<_, i64>(0));
+        let kept = past::kept_heights(&self.connection, "");
         authorizer::install_for_reading(&self.connection)?;
-        Ok(unsigned(height?)?)
+        kept
     }
 
     /// What a key may do, and whose it is: `(member, roles)`.

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64},
     },
+    time::Duration,
 };
 
 use ledger_types::{
@@ -19,6 +20,7 @@ use crate::{
     access,
     authorizer::{self, Gate},
     error::StateError,
+    history::{self, History},
     preupdate::Captured,
     row::TableRows,
     schema::{self, Schema},
@@ -32,6 +34,9 @@ use crate::{
 
 /// Prepared statements kept.
 const STATEMENTS_MAX: usize = 512;
+/// How long a checkpoint waits for readers: a long query or the making of a view must not hold up
+/// blocks. What they still read is moved the next time.
+const READERS_WAIT: Duration = Duration::from_millis(100);
 /// Pages of SQLite's cache, in KiB.
 const CACHE_KIB: i64 = 64 * 1024;
 
@@ -95,6 +100,7 @@ pub struct State {
     pub(crate) schema: Schema,
     pub(crate) tree: Tree,
     pub(crate) cursor: Cursor,
+    pub(crate) history: History,
     pub(crate) executed: Executed,
     pub(crate) state_root: Digest,
     /// Ids that have had their effect, with the block time until which they are remembered.
@@ -121,6 +127,7 @@ impl State {
         ))?;
         harden(&connection)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        connection.busy_timeout(READERS_WAIT)?;
         let clock = Arc::new(BlockClock::default());
         add_block_functions(&connection, &clock)?;
         let fresh = !has_table(&connection, "hansa_block")?;
@@ -131,6 +138,7 @@ impl State {
             schema: Schema::default(),
             tree: Tree::default(),
             cursor: Cursor::default(),
+            history: History::default(),
             executed: Executed { height: 0, root: Digest::ZERO },
             state_root: Digest::ZERO,
             seen: HashMap::new(),
@@ -144,6 +152,7 @@ impl State {
         if fresh {
             state.begin()?;
         }
+        state.connection().execute_batch(history::SCHEMA)?;
         state.load()?;
         state.watch_progress()?;
         authorizer::install_for_writing(state.connection(), &state.gate)?;
@@ -181,14 +190,15 @@ impl State {
         Ok(Some(KeptBlock { state_root: digest(&root)?, outcomes: decode(&outcomes)? }))
     }
 
-    /// Moves what is in the write-ahead file into the main one. Run it now and then, not while a
-    /// client waits.
+    /// Moves what is in the write-ahead file into the main one; whether that was everything:
+    /// readers keep what they read. Run it now and then, not while a client waits.
     ///
     /// # Errors
     /// When SQLite fails.
-    pub fn checkpoint(&self) -> Result<(), StateError> {
-        self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+    pub fn checkpoint(&self) -> Result<bool, StateError> {
+        let busy: i64 =
+            self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(busy == 0)
     }
 
     /// Closes the file as it is, write-ahead file and all: it is evidence now.
@@ -268,6 +278,7 @@ impl State {
         if self.tree.root(&self.schema) != self.state_root {
             return Err(StateError::Root);
         }
+        self.history = History::read(self.connection(), self.executed.height)?;
         self.seen = self.read_seen(unsigned(time_ms)?)?;
         self.learn_tables();
         Ok(())

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use ledger_state::{BlockInput, Scrub, State};
+use ledger_state::{BlockInput, PastViews, Reader, Scrub, State};
 use ledger_types::{Payload, Statement, Value};
 
 use crate::fixture::{Ledger, START_MS, origin};
@@ -91,6 +91,14 @@ fn kill_at_any_moment_leaves_the_root_of_an_uninterrupted_run() {
         assert_eq!(state.executed(), roots[usize::try_from(height).unwrap()], "after kill {kills}");
         assert!(Scrub::whole_tour(&state).is_ok(), "after kill {kills}");
         assert_eq!(state.root_from_rows().unwrap(), state.state_root(), "after kill {kills}");
+        // The record that leads back was written with the block or not at all.
+        let kept = Reader::open(&path).unwrap().kept_heights().unwrap();
+        assert_eq!(kept.to, height, "after kill {kills}");
+        for back in kept.from..=kept.to {
+            if back == kept.from || back + 1 == kept.to {
+                assert!(PastViews::new(&path).at(back).is_ok(), "after kill {kills}: {back}");
+            }
+        }
         if height == BLOCKS || seen == 0 {
             break;
         }

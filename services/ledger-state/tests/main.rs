@@ -4,6 +4,7 @@ mod access;
 mod crash;
 mod fixture;
 mod outcomes;
+mod past;
 mod queries;
 mod random_sql;
 mod refusals;

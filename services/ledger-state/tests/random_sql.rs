@@ -5,7 +5,7 @@ use ledger_types::{Outcome, Payload, Statement};
 
 use crate::fixture::{Ledger, sql};
 
-struct Luck(u64);
+pub(crate) struct Luck(pub(crate) u64);
 
 impl Luck {
     fn below(&mut self, n: u64) -> u64 {
@@ -69,7 +69,7 @@ impl Luck {
         }
     }
 
-    fn transaction(&mut self, round: u64) -> Payload {
+    pub(crate) fn transaction(&mut self, round: u64) -> Payload {
         let mut statements = Vec::new();
         for _ in 0..=self.below(4) {
             let sql =
@@ -78,9 +78,15 @@ impl Luck {
         }
         Payload::Sql(statements)
     }
+
+    /// A transaction that leaves the schema as it is.
+    pub(crate) fn rows_only(&mut self) -> Payload {
+        let one = |sql| Statement { sql, parameters: vec![] };
+        Payload::Sql((0..=self.below(4)).map(|_| one(self.statement())).collect())
+    }
 }
 
-fn prepared() -> Ledger {
+pub(crate) fn prepared() -> Ledger {
     let mut ledger = Ledger::new();
     for text in [
         "CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT UNIQUE, n INTEGER)",

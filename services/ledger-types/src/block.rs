@@ -25,6 +25,7 @@ use crate::{
     Serialize,
     Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Executed {
     /// The height; 0 is the state of the genesis.
     pub height: u64,
@@ -35,6 +36,7 @@ pub struct Executed {
 /// What the validators sign: everything of a block but its transactions' bytes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BlockHeader {
     /// From 1.
     pub height: u64,

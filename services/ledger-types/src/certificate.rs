@@ -26,6 +26,7 @@ use crate::{
     Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum CertificateKind {
     /// `quorum.certify` prepare votes: the block may be committed in this round.
     Prepare,
@@ -38,6 +39,7 @@ pub enum CertificateKind {
 /// Votes of distinct validators for one block in one round.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Certificate {
     /// What it proves.
     pub kind: CertificateKind,

@@ -21,6 +21,7 @@ use crate::{
 )]
 #[borsh(use_discriminant = true)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Suite {
     /// Ed25519 (ZIP-215) and SHA-256.
     #[serde(rename = "ed25519-sha256")]
@@ -42,6 +43,7 @@ pub enum Suite {
 )]
 #[borsh(use_discriminant = true)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Policy {
     /// Safe against f of 3f + 1 Byzantine validators.
     Bft = 1,
@@ -52,6 +54,7 @@ pub enum Policy {
 /// A member organisation.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Member {
     /// Its name in the consortium, unique.
     pub name: String,
@@ -62,6 +65,7 @@ pub struct Member {
 /// What all members agree on before nodes exist.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Charter {
     /// The ledger.
     pub ledger: LedgerId,
@@ -86,6 +90,7 @@ pub struct Charter {
 /// A node's identity, as its member endorses it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Endorsement {
     /// The node.
     pub node: NodeId,
@@ -102,6 +107,7 @@ pub struct Endorsement {
 /// A validator: an endorsed node and where to reach it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Validator {
     /// What the member endorses.
     #[serde(flatten)]
@@ -115,6 +121,7 @@ pub struct Validator {
 /// The complete genesis document (`genesis.json`).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Genesis {
     /// What the members agreed on.
     pub charter: Charter,

@@ -11,6 +11,8 @@ macro_rules! uuid_like {
         #[derive(
             Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
         )]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = "uuid"))]
         pub struct $name(pub [u8; 16]);
 
         impl fmt::Display for $name {
@@ -65,6 +67,7 @@ uuid_like! {
     Serialize,
     Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValidatorIndex(pub u16);
 
 impl ValidatorIndex {

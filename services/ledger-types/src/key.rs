@@ -9,10 +9,14 @@ use crate::digest::{Digest, hex_serde};
 
 /// An Ed25519 verification key, 32 bytes, not necessarily a valid point until it is used.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{64}$"))]
 pub struct PublicKey(pub [u8; 32]);
 
 /// An Ed25519 signature, 64 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{128}$"))]
 pub struct Signature(pub [u8; 64]);
 
 /// An Ed25519 signing key; wiped from memory when dropped.

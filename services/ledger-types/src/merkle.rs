@@ -10,6 +10,7 @@ use crate::digest::Digest;
 /// The way from one leaf to the root: sibling digests from the leaf upwards.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MerklePath {
     /// The leaf's place, from 0.
     pub index: u32,

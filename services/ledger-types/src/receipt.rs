@@ -18,6 +18,7 @@ use crate::{
 /// states it (`covering`) → a certificate by the genesis' validators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// The ledger.
     pub ledger: LedgerId,

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
     Deserialize,
 )]
 #[serde(untagged)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Value {
     /// SQL NULL.
     Null,

@@ -51,6 +51,9 @@ pub(crate) struct Sql {
     /// Ask this node (name or id); otherwise one of your own.
     #[arg(long)]
     node: Option<Reference>,
+    /// Ask for the rows as they were at this height, while it is kept; for queries only.
+    #[arg(long, value_name = "HEIGHT", conflicts_with_all = ["file", "receipt"])]
+    height: Option<u64>,
     /// The key that signs.
     #[arg(long, env = "HANSA_KEY", value_name = "FILE")]
     key: Option<PathBuf>,
@@ -81,8 +84,12 @@ impl Sql {
         }
         let text = self.statement.as_deref().unwrap_or_default();
         if split::only_reads(text) {
-            let rows = session.node.query(&session.signer, text, &[], now_ms()).await?;
+            let Session { node, signer, .. } = &session;
+            let rows = node.query_at(signer, self.height, text, &[], now_ms()).await?;
             return show(options.output, &rows);
+        }
+        if self.height.is_some() {
+            return Err(Failure::usage("--height is for queries: what is past does not change"));
         }
         let statements: Vec<Statement> = split::statements(text)
             .map_err(Failure::usage)?
