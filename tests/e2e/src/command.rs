@@ -55,8 +55,9 @@ impl Said {
 /// # Errors
 /// When they were not built.
 pub fn programs() -> Result<PathBuf> {
+    // This test is in `debug/deps`.
     let own = std::env::current_exe()?;
-    let folder = own.ancestors().nth(2).context("target/debug/deps/main")?.to_owned();
+    let folder = own.ancestors().nth(2).context("a program lies in a folder")?.to_owned();
     for name in ["hansa", "hansa-node"] {
         ensure!(
             folder.join(name).exists(),

@@ -55,7 +55,7 @@ export function InvitationsPage() {
         scroll={{ x: 'max-content' }}
         locale={{ emptyText: <Empty description={t('invitations.empty')} /> }}
         columns={[
-          { title: t('consortiums.title'), dataIndex: 'consortium' },
+          { title: t('invitations.consortium'), dataIndex: 'consortium' },
           { title: t('invitations.phase'), render: (_, { phase }) => t(`invitationPhase.${phase}`) },
           {
             title: t('nodes.actions'),

@@ -53,9 +53,11 @@ export function Incidents({ ledger }: { ledger: Ledger }) {
           {
             title: t('incident.state'),
             render: (_, { resolved_at }) =>
-              resolved_at == null
-                ? t('incident.open')
-                : t('incident.resolved', { when: date.format(new Date(resolved_at)) }),
+              resolved_at == null ? (
+                <strong>{t('incident.open')}</strong>
+              ) : (
+                t('incident.resolved', { when: date.format(new Date(resolved_at)) })
+              ),
           },
         ]}
       />

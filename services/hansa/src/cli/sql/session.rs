@@ -161,9 +161,12 @@ impl Session {
 fn ranked(nodes: &[Node]) -> Vec<&Node> {
     let running = |node: &&Node| node.phase == NodePhase::Running && node.http_address.is_some();
     let mut found: Vec<&Node> = nodes.iter().filter(running).collect();
-    found.sort_by_key(|node| {
-        (node.health != Some(NodeHealth::Agreeing), node.private.is_none(), node.name.clone())
-    });
+    let likely = |node: &Node| match node.health {
+        Some(NodeHealth::Agreeing) => 0,
+        Some(NodeHealth::Unreachable) => 2,
+        Some(_) | None => 1,
+    };
+    found.sort_by_key(|node| (likely(node), node.private.is_none(), node.name.clone()));
     found
 }
 
@@ -220,8 +223,9 @@ mod tests {
             node("b1", false, "agreeing"),
             node("a1", true, "unreachable"),
             node("a2", true, "agreeing"),
+            node("b2", false, "isolated"),
         ];
         let names: Vec<&str> = ranked(&nodes).iter().map(|node| node.name.as_str()).collect();
-        assert_eq!(names, ["a2", "b1", "a1"]);
+        assert_eq!(names, ["a2", "b1", "b2", "a1"]);
     }
 }
