@@ -40,34 +40,101 @@ async function expectAccessible(page: Page): Promise<void> {
   expect(found.violations.map((one) => `${one.id}: ${one.nodes[0]?.html}`)).toEqual([])
 }
 
+const row = (page: Page, node: string) => page.getByRole('row', { name: new RegExp(`^${node}\\b`) })
+
+/** The page fits: tables scroll inside themselves, the page does not sideways. */
+async function expectFits(page: Page): Promise<void> {
+  const wider = () => document.documentElement.scrollWidth - window.innerWidth
+  expect(await page.evaluate(wider), 'pixels that stick out').toBeLessThanOrEqual(0)
+}
+
+async function choose(page: Page, what: string, value: string): Promise<void> {
+  await page.getByRole('combobox', { name: what }).click()
+  await page.getByTitle(value, { exact: true }).click()
+}
+
 test('a wrong password says so', async ({ page }) => {
   await page.goto('/')
   await page.getByLabel('Tenant').fill('alpha')
   await page.getByLabel('E-mail').fill('admin@alpha.example')
   await page.getByLabel('Password', { exact: true }).fill('not the password')
   await page.getByRole('button', { name: 'Sign in' }).click()
-  await expect(page.getByRole('alert')).toContainText('not right')
+  const alert = page.getByRole('alert')
+  await expect(alert).toContainText('not right')
+  await expect(alert).toContainText('Request ')
+  await expectAccessible(page)
+})
+
+test('without a session every page leads to the sign-in, and unknown ones say so', async ({
+  page,
+  browser,
+}) => {
+  await page.goto('/app/invitations')
+  await expect(page.getByRole('heading', { name: 'Sign in to Hansa' })).toBeVisible()
+  const own = await signedIn(browser, 'gamma')
+  await expect(own.getByText('No consortiums yet')).toBeVisible()
+  // Another tenant's consortium and one that never was look alike.
+  await own.goto('/app/consortiums/01990000-0000-7000-8000-000000000000')
+  await expect(own.getByRole('alert')).toContainText('It does not exist')
+  await expect(own.getByRole('alert')).toContainText('Request ')
+  await own.goto('/app/nowhere')
+  await expect(own.getByRole('heading', { name: 'There is no such page.' })).toBeVisible()
+  await own.getByRole('link', { name: 'To the consortiums' }).click()
+  await expect(own.getByRole('heading', { name: 'Consortiums' })).toBeVisible()
 })
 
 test('the demo is shown alive, in two languages and two themes', async ({ browser }) => {
   const page = await signedIn(browser, 'alpha')
   await expectAccessible(page)
   await page.getByRole('link', { name: 'Demo consortium' }).click()
+  await expect(page).toHaveTitle('Demo consortium · Hansa')
+  await expect(page.getByRole('status').first()).toContainText('All nodes agree')
   for (const node of ['a1', 'a2', 'b1', 'b2']) {
-    const row = page.getByRole('row', { name: new RegExp(`^${node}\\b`) })
-    await expect(row).toContainText('Running')
-    await expect(row).toContainText('In agreement')
+    await expect(row(page, node)).toContainText('Running')
+    await expect(row(page, node)).toContainText('In agreement')
   }
   // Only the own member's nodes can be stopped.
   await expect(page.getByRole('button', { name: 'Stop a1' })).toBeVisible()
   await expect(page.getByRole('button', { name: 'Stop b1' })).toHaveCount(0)
   await expectAccessible(page)
-  await page.getByRole('combobox', { name: 'Theme' }).click()
-  await page.getByTitle('Dark', { exact: true }).click()
-  await page.getByRole('combobox', { name: 'Language' }).click()
-  await page.getByTitle('简体中文').click()
-  await expect(page.getByRole('row', { name: /^a1\b/ })).toContainText('运行中')
+  await choose(page, 'Theme', 'Dark')
+  await expectAccessible(page)
+  await choose(page, 'Language', '简体中文')
+  await expect(row(page, 'a1')).toContainText('运行中')
+  await expect(page.getByRole('status').first()).toContainText('全部节点一致')
   expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+  await expectAccessible(page)
+  // Both are kept, and a telephone shows the same.
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.reload()
+  await expect(row(page, 'a1')).toContainText('运行中')
+  expect(await page.evaluate(() => document.documentElement.style.colorScheme)).toBe('dark')
+  await expectFits(page)
+})
+
+test('a stopped node is shown as such to both members, and the ledger as degraded', async ({
+  browser,
+}) => {
+  const alpha = await signedIn(browser, 'alpha')
+  const beta = await signedIn(browser, 'beta')
+  for (const page of [alpha, beta]) {
+    await page.getByRole('link', { name: 'Demo consortium' }).click()
+    await expect(page.getByRole('status').first()).toContainText('All nodes agree')
+  }
+  await alpha.getByRole('button', { name: 'Stop a2' }).click()
+  await alpha.getByRole('tooltip').getByRole('button', { name: 'Stop' }).click()
+  for (const page of [alpha, beta]) {
+    await expect(row(page, 'a2')).toContainText('Stopped')
+    await expect(row(page, 'a1')).toContainText('In agreement')
+    await expect(page.getByRole('status').first()).toContainText('Degraded')
+    await expect(page.getByRole('status').first()).toContainText('3 of 4 nodes take part')
+  }
+  await expectAccessible(alpha)
+  await alpha.getByRole('button', { name: 'Start a2' }).click()
+  for (const page of [alpha, beta]) {
+    await expect(row(page, 'a2')).toContainText('In agreement')
+    await expect(page.getByRole('status').first()).toContainText('All nodes agree')
+  }
 })
 
 test('two members found a consortium and bring a ledger to life', async ({ browser }) => {
@@ -104,8 +171,7 @@ test('two members found a consortium and bring a ledger to life', async ({ brows
     await page.getByRole('button', { name: 'Add node' }).click()
     await dialog(page).getByLabel('Name').fill(name)
     await dialog(page).getByRole('button', { name: 'Add node' }).click()
-    const row = page.getByRole('row', { name: new RegExp(`^${name}\\b`) })
-    await expect(row).toContainText('Enrolled')
+    await expect(row(page, name)).toContainText('Enrolled')
   }
   await alpha.getByRole('button', { name: 'Launch' }).click()
   await expect(alpha.getByText('Members sign')).toBeVisible()
@@ -114,12 +180,16 @@ test('two members found a consortium and bring a ledger to life', async ({ brows
     [beta, 'beta'],
   ] as const) {
     await page.getByRole('button', { name: 'Sign the charter' }).click()
+    // What is signed is shown before: who the members are, by their keys.
+    await expect(dialog(page)).toContainText('alpha')
+    await expect(dialog(page)).toContainText('beta')
+    await expectAccessible(page)
     await giveKey(page, tenant)
     await dialog(page).getByRole('button', { name: 'Sign the charter' }).click()
     await expect(dialog(page)).toBeHidden()
   }
   for (const node of ['a1', 'a2', 'b1', 'b2']) {
-    const row = beta.getByRole('row', { name: new RegExp(`^${node}\\b`) })
-    await expect(row).toContainText('In agreement')
+    await expect(row(beta, node)).toContainText('In agreement')
   }
+  await expect(beta.getByRole('status').first()).toContainText('All nodes agree')
 })

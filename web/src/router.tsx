@@ -4,9 +4,10 @@ import { Frame } from './parts/Frame'
 import { ConsortiumPage } from './pages/ConsortiumPage'
 import { ConsortiumsPage } from './pages/ConsortiumsPage'
 import { InvitationsPage } from './pages/InvitationsPage'
+import { NotFoundPage } from './pages/NotFoundPage'
 import { SignInPage } from './pages/SignInPage'
 
-const root = createRootRoute({ component: Frame })
+const root = createRootRoute({ component: Frame, notFoundComponent: NotFoundPage })
 
 const home = createRoute({
   getParentRoute: () => root,

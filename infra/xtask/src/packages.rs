@@ -25,8 +25,7 @@ pub(crate) fn install_missing() -> Result<()> {
     for (name, _, why) in &missing {
         println!("missing: {name} ({why})");
     }
-    let names: Vec<&str> = missing.iter().map(|(name, _, _)| *name).collect();
-    let command = format!("apt-get update && apt-get install -y {}", names.join(" "));
+    let command = command(missing.iter().map(|(name, _, _)| *name));
     if !is_root()? {
         bail!("run as root, then try again:\n  {command}");
     }
@@ -42,7 +41,25 @@ pub(crate) fn install_missing() -> Result<()> {
     Ok(())
 }
 
+/// What installs packages, to be run as it is.
+fn command<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    format!("apt-get update && apt-get install -y {}", names.join(" "))
+}
+
 fn is_root() -> Result<bool> {
     let output = Command::new("id").arg("-u").output().context("id cannot be run")?;
     Ok(output.stdout.trim_ascii() == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn the_command_for_people_without_root_is_whole() {
+        // They copy it as it is.
+        let shown = command(["gcc", "npm"].into_iter());
+        assert_eq!(shown, "apt-get update && apt-get install -y gcc npm");
+    }
 }

@@ -40,6 +40,8 @@ Ends the control plane, its nodes and its database. Everything is kept.
 
 /// How long the control plane may take to start.
 const START_TIME_MAX: Duration = Duration::from_secs(90);
+/// Lines shown of the log of a control plane that ended.
+const LAST_LINES: usize = 5;
 
 /// What was asked for.
 pub(crate) struct Options {
@@ -183,9 +185,17 @@ fn runs(options: &Options) -> Result<bool> {
     Ok(status.status()?.success())
 }
 
+/// What a program said last, in its order.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
 /// Starts the control plane and waits until it answers.
 pub(crate) fn start(options: &Options, console: Option<&Path>) -> Result<Child> {
-    let log = target_folder().join("hansa-dev.log");
+    // Beside another installation's, which has another port.
+    let port = options.port.as_deref().unwrap_or("8080");
+    let log = target_folder().join(format!("hansa-dev-{port}.log"));
     say(&format!("starting the control plane; its log is {}", log.display()));
     let dev = options.dev();
     // Detached, it belongs to no terminal; `setsid` becomes the program.
@@ -213,11 +223,37 @@ pub(crate) fn start(options: &Options, console: Option<&Path>) -> Result<Child> 
     while !runs(options)? {
         if let Some(ended) = child.try_wait()? {
             let text = fs::read_to_string(&log).unwrap_or_default();
-            let last: Vec<&str> = text.lines().rev().take(5).collect();
-            bail!("the control plane ended ({ended}):\n{}", last.join("\n"));
+            bail!("the control plane ended ({ended}):\n{}", last_lines(&text));
         }
         ensure!(began.elapsed() < START_TIME_MAX, "it does not start; see {}", log.display());
         thread::sleep(Duration::from_millis(100));
     }
     Ok(child)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_said_last_is_shown_in_its_order() {
+        // Read backwards, a cause looks like its effect.
+        assert_eq!(last_lines("1\n2\n3\n4\n5\n6\n"), "2\n3\n4\n5\n6");
+        assert_eq!(last_lines("one"), "one");
+        assert_eq!(last_lines(""), "");
+    }
+
+    #[test]
+    fn options_are_read_and_a_wrong_one_is_named() {
+        // A mistyped option that is passed over would start something else than was asked for.
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let read =
+            Options::read(&words(&["--detach", "--state", "/s", "--port", "1", "--no-demo"]));
+        let Options { program: _, detach, demo, state, port } = read.unwrap();
+        assert_eq!((detach, demo, port.as_deref()), (true, false, Some("1")));
+        assert_eq!(state, Some("/s".into()));
+        for wrong in [&["--stat", "/s"][..], &["--port"], &["--state"]] {
+            assert!(Options::read(&words(wrong)).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! Tests of the whole product: the console by itself, and the main job from one command, by the
-//! command line and in a browser.
+//! Tests of the whole product: the console by itself, and the main job from one command and in a
+//! browser. `tests/e2e` has those of faults and of the command line.
 
 use std::{
     env, fs,
@@ -9,10 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{
-    cargo::{root, target_folder},
-    up,
-};
+use crate::{cargo::root, up};
 
 /// A step: what it shows, and how.
 pub(crate) type Step = (&'static str, fn(&Place) -> Result<()>);
@@ -28,7 +25,6 @@ pub(crate) const WEB: &[Step] = &[
 pub(crate) const E2E: &[Step] = &[
     ("one command starts everything and walks the main job", up_from_nothing),
     ("a second one adopts what runs", up_again),
-    ("the command line reads what the walk has made", command_line),
     ("two members walk the console in a browser", browser),
     ("everything ends on one command", down),
     ("it all comes back from its state", up_again),
@@ -107,33 +103,6 @@ fn up_again(place: &Place) -> Result<()> {
 
 fn down(place: &Place) -> Result<()> {
     up::down(&place.arguments(&[]))
-}
-
-/// README's lines, with the files of this run.
-fn command_line(place: &Place) -> Result<()> {
-    let script = r#"
-        set -eu
-        dev() { node -p "JSON.parse(fs.readFileSync('$STATE/dev.json')).$1"; }
-        export HANSA_API=$(dev api) HANSA_TOKEN=$(dev api_keys.alpha) HANSA_KEY=$(dev keys.alpha)
-        hansa sql demo/main "CREATE TABLE IF_NEW (id INTEGER PRIMARY KEY)" >/dev/null
-        hansa sql demo/main "INSERT INTO IF_NEW VALUES (1)" --receipt "$STATE/r.json" >/dev/null
-        hansa ledger genesis demo/main > "$STATE/g.json"
-        hansa-node verify "$STATE/r.json" --genesis "$STATE/g.json"
-        for node in a1 a2 b1 b2; do
-            hansa sql demo/main "SELECT count(*) AS n FROM payment" --node $node -o json
-        done | grep -c '"n": 1000' | grep -qx 4
-        i=0; while [ $i -lt 1000 ]; do echo "INSERT INTO IF_NEW VALUES (1000$i);"; i=$((i+1)); done > "$STATE/f.sql"
-        timeout -s KILL 0.1 hansa sql demo/main -f "$STATE/f.sql" || true
-        hansa sql demo/main -f "$STATE/f.sql" || test ! -e "$STATE/f.sql.hansa-journal"
-        hansa sql demo/main "SELECT count(*) AS n FROM IF_NEW" -o json | grep -q 1001
-        ! hansa sql demo/main "INSERT INTO IF_NEW VALUES (1)" 2>/dev/null
-        hansa node list demo/main
-    "#;
-    let path = env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{path}", target_folder().join("debug").display());
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script]).env("PATH", path).env("STATE", &place.state);
-    run_in(&root(), &mut shell)
 }
 
 fn browser(place: &Place) -> Result<()> {

@@ -63,8 +63,10 @@ impl ControlPlane {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn ledger_get(&self, context: &OpContext, id: LedgerId) -> Result<Ledger> {
-        let (handle, ledger) = self.reading(context).await?.ledger_find(id).await?;
+        let mut tx = self.reading(context).await?;
+        let (handle, mut ledger) = tx.ledger_find(id).await?;
         context.authorize(Action::Read, handle.subject())?;
+        ledger.health = self.ledger_health(&mut tx, &ledger).await?;
         Ok(ledger)
     }
 
@@ -83,7 +85,11 @@ impl ControlPlane {
         let mut tx = self.reading(context).await?;
         let (handle, _) = tx.consortium_find(consortium).await?;
         context.authorize(Action::Read, handle.subject())?;
-        self.listed(context, &list, tx.ledger_list(consortium, page).await?)
+        let mut ledgers = tx.ledger_list(consortium, page).await?;
+        for ledger in &mut ledgers.items {
+            ledger.health = self.ledger_health(&mut tx, ledger).await?;
+        }
+        self.listed(context, &list, ledgers)
     }
 
     /// Changes a ledger that has no genesis yet.

@@ -15,6 +15,7 @@ mod consortium;
 mod control_plane;
 mod enrolment;
 mod event;
+mod health;
 mod identity;
 mod incident;
 mod invitation;

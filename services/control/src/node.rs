@@ -66,8 +66,11 @@ impl ControlPlane {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn node_get(&self, context: &OpContext, id: NodeId) -> Result<Node> {
-        let (handle, node) = self.reading(context).await?.node_find(id).await?;
+        let mut tx = self.reading(context).await?;
+        let (handle, mut node) = tx.node_find(id).await?;
         context.authorize(Action::Read, handle.subject())?;
+        let ledger = node.ledger_id;
+        self.tell_health(&mut tx, ledger, std::slice::from_mut(&mut node)).await?;
         Ok(node)
     }
 
@@ -86,7 +89,9 @@ impl ControlPlane {
         let mut tx = self.reading(context).await?;
         let (handle, _) = tx.ledger_find(ledger).await?;
         context.authorize(Action::Read, handle.subject())?;
-        self.listed(context, &list, tx.node_list(ledger, page).await?)
+        let mut nodes = tx.node_list(ledger, page).await?;
+        self.tell_health(&mut tx, ledger, &mut nodes.items).await?;
+        self.listed(context, &list, nodes)
     }
 
     /// The last lines of the log of a node of the caller's own member.

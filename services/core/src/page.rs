@@ -21,6 +21,9 @@ use crate::{
 pub struct PageSize(u16);
 
 impl PageSize {
+    /// The largest page.
+    pub const MAX: Self = Self(PAGE_SIZE_MAX);
+
     /// The number of items.
     #[must_use]
     pub const fn get(self) -> u16 {

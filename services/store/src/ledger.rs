@@ -110,6 +110,21 @@ impl TenantTx {
         Ok(Page::of(ledgers, page.size, |l: &Ledger| Position::after_id(l.id.uuid())))
     }
 
+    /// How many validators a ledger's genesis has; nothing before there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ledger_validators(&mut self, id: LedgerId) -> Result<Option<u32>> {
+        let count: Option<Option<i32>> = sqlx::query_scalar(
+            "SELECT jsonb_array_length(genesis->'validators') FROM ledger WHERE id = $1",
+        )
+        .bind(id.uuid())
+        .fetch_optional(self.connection())
+        .await
+        .map_err(database)?;
+        count.flatten().map(|count| u32::try_from(count).map_err(Error::internal)).transpose()
+    }
+
     /// How many ledgers a consortium has.
     ///
     /// # Errors
@@ -219,6 +234,8 @@ fn read(row: &PgRow) -> Result<Ledger> {
         suite: row.text("suite")?,
         phase: row.text("phase")?,
         reason: row.text_opt("reason")?,
+        // Not stored: whoever answers a reader works it out of what is.
+        health: None,
         generation: row.number("generation")?,
         observed_generation: row.number("observed_generation")?,
         revision: row.number("revision")?,

@@ -192,6 +192,8 @@ fn read(row: &PgRow) -> Result<Node> {
         p2p_address: row.get("p2p_address")?,
         http_address: row.get("http_address")?,
         observation: row.json_opt("observation")?,
+        // Not stored: whoever answers a reader works it out of what is.
+        health: None,
         private,
         generation: row.number("generation")?,
         observed_generation: row.number("observed_generation")?,

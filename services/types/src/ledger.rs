@@ -4,7 +4,7 @@ use hansa_core::{ConsortiumId, Generation, LedgerId, Name, Revision, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{OperationReason, word_enum};
+use crate::{LedgerHealth, OperationReason, word_enum};
 
 word_enum! {
     /// How the nodes of a ledger agree.
@@ -64,6 +64,9 @@ pub struct Ledger {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<OperationReason>,
+    /// How it does; absent before it has a genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<LedgerHealth>,
     /// Grows with each change of what should be.
     pub generation: Generation,
     /// The generation that the controller has seen.

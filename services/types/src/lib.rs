@@ -12,6 +12,7 @@ mod block;
 mod consortium;
 pub mod enrolment;
 mod event;
+mod health;
 mod incident;
 mod invitation;
 mod ledger;
@@ -43,6 +44,7 @@ pub use consortium::{
     VotingPolicy,
 };
 pub use event::{Event, EventKind};
+pub use health::{HealthReason, LedgerHealth, LedgerState, NodeHealth};
 pub use incident::{Incident, IncidentKind};
 pub use invitation::{Invitation, InvitationAccept, InvitationCreate, InvitationPhase};
 pub use ledger::{ConsensusPolicy, CryptoSuite, Ledger, LedgerCreate, LedgerPhase, LedgerUpdate};

@@ -6,7 +6,7 @@ use hansa_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{OperationReason, word_enum};
+use crate::{NodeHealth, OperationReason, word_enum};
 
 word_enum! {
     /// Where a node runs.
@@ -61,8 +61,19 @@ pub struct NodeObservation {
     pub root_height: u64,
     /// Other nodes that it is connected to.
     pub peers: u32,
+    /// Whether it takes part in votes.
+    #[serde(default = "yes")]
+    pub may_vote: bool,
+    /// Whether it reaches enough others for an agreement.
+    #[serde(default = "yes")]
+    pub quorum_reachable: bool,
     /// When this was heard.
     pub at: Timestamp,
+}
+
+/// Observations of before these were asked for.
+const fn yes() -> bool {
+    true
 }
 
 /// What only the node's own member sees.
@@ -112,6 +123,9 @@ pub struct Node {
     /// What was last heard of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observation: Option<NodeObservation>,
+    /// How it stands to the others; absent before its ledger has a genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<NodeHealth>,
     /// What only its own member sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<NodePrivate>,

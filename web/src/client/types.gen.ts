@@ -490,6 +490,11 @@ export type GenesisDocument = {
 };
 
 /**
+ * Why not all nodes of a ledger take part; the gravest when there are several.
+ */
+export type HealthReason = 'nodes_diverged' | 'nodes_unreachable' | 'nodes_not_voting' | 'nodes_isolated' | 'nodes_stopped' | 'not_observed';
+
+/**
  * Something found wrong on a ledger.
  */
 export type Incident = {
@@ -650,6 +655,7 @@ export type Ledger = {
      * Grows with each change of what should be.
      */
     generation: Generation;
+    health?: LedgerHealth | null;
     /**
      * Its id, the same inside the chain.
      */
@@ -704,6 +710,37 @@ export type LedgerCreate = {
 };
 
 /**
+ * How a ledger does, from what was last heard of its nodes.
+ */
+export type LedgerHealth = {
+    /**
+     * The same in words, with the names of the nodes that are missing.
+     */
+    detail: string;
+    /**
+     * The highest committed height that was heard of.
+     */
+    height?: number | null;
+    /**
+     * How many must take part for a block to be decided.
+     */
+    needed: number;
+    /**
+     * Validators of the genesis.
+     */
+    nodes: number;
+    /**
+     * Those that take part.
+     */
+    participating: number;
+    reason?: HealthReason | null;
+    /**
+     * Whether its nodes can agree.
+     */
+    state: LedgerState;
+};
+
+/**
  * One chain of a consortium. The same 16 bytes name it inside the ledger.
  */
 export type LedgerId = string;
@@ -726,6 +763,11 @@ export type LedgerList = {
  * Where a ledger is in its life.
  */
 export type LedgerPhase = 'draft' | 'launching' | 'running' | 'failed' | 'deleting' | 'deleted';
+
+/**
+ * Whether the nodes of a ledger can agree.
+ */
+export type LedgerState = 'agreeing' | 'degraded' | 'halted' | 'unknown';
 
 /**
  * A change of a ledger that has no genesis yet (merge patch).
@@ -864,6 +906,7 @@ export type Node = {
      * Grows with each change of what should be.
      */
     generation: Generation;
+    health?: NodeHealth | null;
     /**
      * Where clients reach it, `https://host:port`.
      */
@@ -924,6 +967,11 @@ export type NodeCreate = {
 };
 
 /**
+ * How a node stands to the others of its ledger, from what was last heard of all.
+ */
+export type NodeHealth = 'agreeing' | 'catching_up' | 'not_voting' | 'isolated' | 'diverged' | 'unreachable' | 'stopped';
+
+/**
  * One ledger node. The same 16 bytes name it inside the ledger.
  */
 export type NodeId = string;
@@ -955,9 +1003,17 @@ export type NodeObservation = {
      */
     height: number;
     /**
+     * Whether it takes part in votes.
+     */
+    may_vote?: boolean;
+    /**
      * Other nodes that it is connected to.
      */
     peers: number;
+    /**
+     * Whether it reaches enough others for an agreement.
+     */
+    quorum_reachable?: boolean;
     /**
      * State root at `root_height`, hexadecimal.
      */

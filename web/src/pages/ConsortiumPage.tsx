@@ -1,17 +1,20 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Button, Card, Empty, Flex, Form, Input, Select, Space, Tag, Typography } from 'antd'
+import { Link } from '@tanstack/react-router'
+import { App, Button, Card, Empty, Flex, Form, Input, Select, Skeleton, Space, Tag, Typography } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import {
   consortiumGet,
   invitationCreate,
+  invitationListOfConsortium,
   ledgerCreate,
   ledgerList,
   memberList,
   type ConsensusPolicy,
 } from '../client'
 import { answer } from '../lib/problem'
+import { useTitle } from '../lib/title'
 import { Failure } from '../parts/Failure'
 import { FormModal } from '../parts/FormModal'
 import { LedgerCard } from '../parts/LedgerCard'
@@ -20,6 +23,7 @@ import { Operations } from '../parts/Operations'
 export function ConsortiumPage({ id }: { id: string }) {
   const { t } = useTranslation()
   const queries = useQueryClient()
+  const { message } = App.useApp()
   const [inviting, setInviting] = useState(false)
   const [creating, setCreating] = useState(false)
   const path = { consortium_id: id }
@@ -30,24 +34,41 @@ export function ConsortiumPage({ id }: { id: string }) {
   const members = useQuery({
     queryKey: ['members', id],
     queryFn: () => answer(memberList({ path })),
-    refetchInterval: 5_000,
+    refetchInterval: 15_000,
   })
+  const owner = consortium.data?.relation === 'owner'
+  const sent = useQuery({
+    queryKey: ['sent', id],
+    queryFn: () => answer(invitationListOfConsortium({ path })),
+    enabled: owner,
+    refetchInterval: 15_000,
+  })
+  useTitle(consortium.data?.display_name)
   const ledgers = useQuery({
     queryKey: ['ledgers', id],
     queryFn: () => answer(ledgerList({ path })),
     refetchInterval: 2_000,
   })
-  const owner = consortium.data?.relation === 'owner'
+  const open = sent.data?.items.filter(({ phase }) => phase === 'pending').length ?? 0
+  const error = consortium.error ?? members.error ?? ledgers.error
+  if (consortium.data === undefined && error != null) {
+    return (
+      <Space orientation="vertical" size="middle" style={{ width: '100%' }}>
+        <Failure error={error} retry={() => void consortium.refetch()} />
+        <Link to="/app/consortiums">{t('app.toConsortiums')}</Link>
+      </Space>
+    )
+  }
   return (
     <Space orientation="vertical" size="middle" style={{ width: '100%' }}>
-      <Failure error={consortium.error ?? members.error ?? ledgers.error} />
+      <Failure error={error} retry={() => void queries.invalidateQueries()} />
       <Card loading={consortium.isPending}>
-        <Flex justify="space-between" align="center">
+        <Flex justify="space-between" align="center" wrap gap={12}>
           <Typography.Title level={1} style={{ fontSize: 22, margin: 0 }}>
             {consortium.data?.display_name}
           </Typography.Title>
           {owner && (
-            <Space>
+            <Space wrap>
               <Button onClick={() => setInviting(true)}>{t('consortium.invite')}</Button>
               <Button type="primary" onClick={() => setCreating(true)}>
                 {t('consortium.createLedger')}
@@ -58,9 +79,15 @@ export function ConsortiumPage({ id }: { id: string }) {
         <Typography.Paragraph style={{ marginTop: 12, marginBottom: 0 }}>
           {t('consortium.members')}:{' '}
           {members.data?.items.map((member) => <Tag key={member.id}>{member.name}</Tag>)}
+          {open > 0 && <Tag variant="outlined">{t('consortium.invited', { open })}</Tag>}
         </Typography.Paragraph>
       </Card>
       <Operations consortium={id} />
+      {ledgers.isPending && (
+        <Card>
+          <Skeleton active />
+        </Card>
+      )}
       {ledgers.data?.items.length === 0 && (
         <Card>
           <Empty description={t('consortium.noLedgers')} />
@@ -74,14 +101,18 @@ export function ConsortiumPage({ id }: { id: string }) {
         title={t('consortium.invite')}
         submit={t('consortium.invite')}
         close={() => setInviting(false)}
-        send={(body) => answer(invitationCreate({ path, body }))}
+        send={async (body) => {
+          await answer(invitationCreate({ path, body }))
+          void message.success(t('consortium.invitedDone', { name: body.tenant }))
+          await queries.invalidateQueries({ queryKey: ['sent', id] })
+        }}
       >
         <Form.Item
           name="tenant"
           label={t('consortium.tenant')}
           rules={[{ required: true, message: t('form.required') }]}
         >
-          <Input />
+          <Input autoFocus />
         </Form.Item>
       </FormModal>
       <FormModal<{ name: string; policy: ConsensusPolicy }>
@@ -99,7 +130,7 @@ export function ConsortiumPage({ id }: { id: string }) {
           label={t('form.name')}
           rules={[{ required: true, pattern: /^[a-z][a-z0-9-]{0,62}$/, message: t('form.nameRule') }]}
         >
-          <Input />
+          <Input autoFocus />
         </Form.Item>
         <Form.Item name="policy" label={t('ledger.policy')} initialValue="bft">
           <Select options={['bft', 'cft'].map((value) => ({ value, label: value }))} />

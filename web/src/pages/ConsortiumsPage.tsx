@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { consortiumCreate, consortiumList, type Consortium } from '../client'
 import { answer } from '../lib/problem'
 import { digest, foundStatement } from '../lib/signing'
+import { useTitle } from '../lib/title'
 import { Failure } from '../parts/Failure'
 import { FormModal } from '../parts/FormModal'
 import { useMe } from '../parts/Frame'
@@ -22,6 +23,7 @@ export function ConsortiumsPage() {
   const { t, i18n } = useTranslation()
   const me = useMe()
   const queries = useQueryClient()
+  useTitle(t('consortiums.title'))
   const [founding, setFounding] = useState(false)
   const list = useQuery({
     queryKey: ['consortiums'],
@@ -41,20 +43,21 @@ export function ConsortiumsPage() {
   const date = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'medium', timeStyle: 'short' })
   return (
     <Card>
-      <Flex justify="space-between" align="center">
-        <Typography.Title level={1} style={{ fontSize: 22 }}>
+      <Flex justify="space-between" align="center" wrap gap={12} style={{ marginBottom: 16 }}>
+        <Typography.Title level={1} style={{ fontSize: 22, margin: 0 }}>
           {t('consortiums.title')}
         </Typography.Title>
         <Button type="primary" onClick={() => setFounding(true)}>
           {t('consortiums.create')}
         </Button>
       </Flex>
-      <Failure error={list.error} />
+      <Failure error={list.error} retry={() => void list.refetch()} />
       <Table<Consortium>
         rowKey="id"
         loading={list.isPending && me.data !== undefined}
         dataSource={list.data?.items}
         pagination={false}
+        scroll={{ x: 'max-content' }}
         locale={{ emptyText: <Empty description={t('consortiums.empty')} /> }}
         columns={[
           {
@@ -84,7 +87,7 @@ export function ConsortiumsPage() {
           label={t('form.name')}
           rules={[{ required: true, pattern: /^[a-z][a-z0-9-]{0,62}$/, message: t('form.nameRule') }]}
         >
-          <Input />
+          <Input autoFocus />
         </Form.Item>
         <Form.Item
           name="display_name"

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { invitationAccept, invitationDecline, invitationList, type Invitation } from '../client'
 import { answer } from '../lib/problem'
 import { acceptStatement, digest } from '../lib/signing'
+import { useTitle } from '../lib/title'
 import { Failure } from '../parts/Failure'
 import { FormModal } from '../parts/FormModal'
 import { useMe } from '../parts/Frame'
@@ -15,12 +16,13 @@ export function InvitationsPage() {
   const { t } = useTranslation()
   const me = useMe()
   const queries = useQueryClient()
+  useTitle(t('invitations.title'))
   const [accepting, setAccepting] = useState<Invitation>()
   const list = useQuery({
     queryKey: ['invitations'],
     queryFn: () => answer(invitationList({ query: { page_size: 200 } })),
     enabled: me.data !== undefined,
-    refetchInterval: 5_000,
+    refetchInterval: 15_000,
   })
   const again = () => queries.invalidateQueries()
   const accept = async (values: { key: string }) => {
@@ -44,15 +46,16 @@ export function InvitationsPage() {
       <Typography.Title level={1} style={{ fontSize: 22 }}>
         {t('invitations.title')}
       </Typography.Title>
-      <Failure error={list.error ?? decline.error} />
+      <Failure error={list.error ?? decline.error} retry={() => void list.refetch()} />
       <Table<Invitation>
         rowKey="id"
         loading={list.isPending && me.data !== undefined}
         dataSource={list.data?.items}
         pagination={false}
+        scroll={{ x: 'max-content' }}
         locale={{ emptyText: <Empty description={t('invitations.empty')} /> }}
         columns={[
-          { title: t('consortiums.title'), dataIndex: 'consortium' },
+          { title: t('invitations.consortium'), dataIndex: 'consortium' },
           { title: t('invitations.phase'), render: (_, { phase }) => t(`invitationPhase.${phase}`) },
           {
             title: t('nodes.actions'),
@@ -62,7 +65,10 @@ export function InvitationsPage() {
                   <Button type="primary" onClick={() => setAccepting(invitation)}>
                     {t('invitations.accept')}
                   </Button>
-                  <Button loading={decline.isPending} onClick={() => decline.mutate(invitation.id)}>
+                  <Button
+                    loading={decline.isPending && decline.variables === invitation.id}
+                    onClick={() => decline.mutate(invitation.id)}
+                  >
                     {t('invitations.decline')}
                   </Button>
                 </Flex>

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 
 import { sessionCreate, type SessionCreate } from '../client'
 import { answer } from '../lib/problem'
+import { useTitle } from '../lib/title'
 import { Failure } from '../parts/Failure'
 
 export function SignInPage() {
@@ -18,6 +19,7 @@ export function SignInPage() {
       await navigate({ to: '/app/consortiums' })
     },
   })
+  useTitle(t('signIn.title'))
   const required = [{ required: true, message: t('form.required') }]
   return (
     <Card title={<h1 style={{ fontSize: 20, margin: 0 }}>{t('signIn.title')}</h1>} style={{ maxWidth: 420, margin: '10vh auto' }}>

@@ -1,12 +1,14 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
-import { Button, Flex, Layout, Menu, Select, Typography, theme } from 'antd'
+import { Alert, Button, Flex, Layout, Menu, Select, Typography, theme } from 'antd'
 import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { meGet, sessionDelete } from '../client'
 import { LANGUAGES, speak, type Language } from '../i18n'
+import { useLive } from '../lib/live'
 import { Refused, answer } from '../lib/problem'
+import './Frame.css'
 import { useLook } from './Look'
 
 /** Who is signed in. */
@@ -24,6 +26,7 @@ export function Frame() {
   const { pathname } = useLocation()
   const signedOut = me.error instanceof Refused && me.error.problem?.code === 'unauthenticated'
   const atSignIn = pathname === '/app/sign-in'
+  const connected = useLive(me.data !== undefined && !signedOut && !atSignIn)
   useEffect(() => {
     if (signedOut && !atSignIn) void navigate({ to: '/app/sign-in' })
   }, [signedOut, atSignIn, navigate])
@@ -38,21 +41,25 @@ export function Frame() {
   ]
   return (
     <Layout style={{ minHeight: '100vh' }}>
-      <Layout.Header style={{ background: token.colorBgContainer, paddingInline: 24 }}>
-        <Flex align="center" gap={24}>
-          <Typography.Text strong style={{ fontSize: 18 }}>
-            Hansa
-          </Typography.Text>
-          <nav aria-label="Hansa" style={{ flex: 1, minWidth: 0 }}>
-            {me.data !== undefined && (
-              <Menu
-                mode="horizontal"
-                items={pages}
-                selectedKeys={pages.map((p) => p.key).filter((key) => pathname.startsWith(key))}
-                style={{ borderBottom: 'none' }}
-              />
-            )}
-          </nav>
+      <a className="skip" href="#content">
+        {t('app.skip')}
+      </a>
+      <Layout.Header className="frame-header" style={{ background: token.colorBgContainer }}>
+        <Typography.Text strong style={{ fontSize: 18 }}>
+          Hansa
+        </Typography.Text>
+        <nav aria-label="Hansa" className="frame-pages">
+          {me.data !== undefined && (
+            <Menu
+              mode="horizontal"
+              disabledOverflow
+              items={pages}
+              selectedKeys={pages.map((p) => p.key).filter((key) => pathname.startsWith(key))}
+              style={{ borderBottom: 'none' }}
+            />
+          )}
+        </nav>
+        <Flex align="center" gap={12} wrap>
           <Select<Language>
             aria-label={t('nav.language')}
             value={i18n.language as Language}
@@ -78,8 +85,11 @@ export function Frame() {
           )}
         </Flex>
       </Layout.Header>
-      <Layout.Content style={{ padding: 24, maxWidth: 1280, width: '100%', margin: '0 auto' }}>
-        <main>
+      {!connected && (
+        <Alert type="warning" banner showIcon role="alert" title={t('app.reconnecting')} />
+      )}
+      <Layout.Content className="frame-content">
+        <main id="content" tabIndex={-1}>
           <Outlet />
         </main>
       </Layout.Content>

@@ -21,7 +21,7 @@ export function KeyFile() {
             return false
           }}
         >
-          <Button>{t('form.key')}</Button>
+          <Button>{t('form.chooseFile')}</Button>
         </Upload>
         <Typography.Text>{name}</Typography.Text>
       </Flex>

@@ -1,65 +1,53 @@
-import { useMutation, useQuery } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Alert, Button, Card, Form, Input, Space, Tag } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import {
-  incidentList,
-  ledgerApprove,
-  ledgerCharter,
-  ledgerLaunch,
-  nodeCreate,
-  type Ledger,
-} from '../client'
+import { ledgerCharter, ledgerLaunch, nodeCreate, type Ledger } from '../client'
 import { answer } from '../lib/problem'
+import { Approve } from './Approve'
 import { Failure } from './Failure'
 import { FormModal } from './FormModal'
 import { useMe } from './Frame'
-import { KeyFile, signerOfForm } from './KeyFile'
-import { NodeTable } from './NodeTable'
+import { LedgerHealthAlert } from './Health'
+import { Incidents } from './Incidents'
+import { NodeTable, useNodes } from './NodeTable'
+
+/** Nodes that a launch needs: the service decides, this only tells. */
+const needed = ({ policy, development }: Ledger) => (policy === 'cft' ? (development ? 1 : 3) : 4)
 
 /** A ledger with its nodes, its launch and what was found wrong. */
 export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }) {
-  const { t, i18n } = useTranslation()
+  const { t } = useTranslation()
   const me = useMe()
+  const queries = useQueryClient()
   const [adding, setAdding] = useState(false)
   const [approving, setApproving] = useState(false)
   const path = { ledger_id: ledger.id }
   const launching = ledger.phase === 'launching'
+  const nodes = useNodes(ledger)
   const charter = useQuery({
     queryKey: ['charter', ledger.id],
     queryFn: () => answer(ledgerCharter({ path })),
     enabled: launching,
     refetchInterval: 2_000,
   })
-  const incidents = useQuery({
-    queryKey: ['incidents', ledger.id],
-    queryFn: () => answer(incidentList({ path })),
-    enabled: ledger.phase === 'running',
-    refetchInterval: 5_000,
-  })
+  const again = () =>
+    Promise.all([
+      queries.invalidateQueries({ queryKey: ['ledgers'] }),
+      queries.invalidateQueries({ queryKey: ['nodes', ledger.id] }),
+      queries.invalidateQueries({ queryKey: ['operations'] }),
+    ])
   const launch = useMutation({
     mutationFn: () => answer(ledgerLaunch({ path, body: {} as never })),
+    onSuccess: again,
   })
-  const approve = async (values: { key: string }) => {
-    const signer = await signerOfForm(values)
-    const shown = await answer(ledgerCharter({ path }))
-    const endorsements = await Promise.all(
-      shown.endorsements.map(async ({ node_id, digest }) => ({
-        node_id,
-        signature: await signer.sign(digest),
-      })),
-    )
-    const charter_signature = await signer.sign(shown.digest)
-    await answer(ledgerApprove({ path, body: { charter_signature, endorsements } }))
-    await charter.refetch()
-  }
   const missing = launching
     ? charter.data?.members.filter((member) => !member.approved)
     : undefined
   const mine = missing?.some((member) => member.name === me.data?.tenant) ?? false
   const draft = ledger.phase === 'draft' || ledger.phase === 'failed'
-  const date = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'short', timeStyle: 'medium' })
+  const count = nodes.data?.items.length ?? 0
   return (
     <Card
       title={
@@ -68,7 +56,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
         </h2>
       }
       extra={
-        <Space>
+        <Space wrap>
           {draft && <Button onClick={() => setAdding(true)}>{t('nodes.add')}</Button>}
           {draft && owner && (
             <Button type="primary" loading={launch.isPending} onClick={() => launch.mutate()}>
@@ -84,61 +72,69 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
       }
     >
       <Failure error={launch.error} />
-      {missing !== undefined && missing.length > 0 && (
+      {ledger.health != null && <LedgerHealthAlert health={ledger.health} />}
+      {ledger.reason != null && (
+        <Alert
+          type="error"
+          showIcon
+          title={t(`reason.${ledger.reason}`)}
+          style={{ marginBottom: 16 }}
+        />
+      )}
+      {ledger.phase === 'draft' && nodes.data !== undefined && (
         <Alert
           type="info"
           showIcon
-          title={t('ledger.waiting', { names: missing.map((member) => member.name).join(', ') })}
+          style={{ marginBottom: 16 }}
+          title={
+            count < needed(ledger)
+              ? t('ledger.draftHelp', { count, needed: needed(ledger) })
+              : t('ledger.readyHelp')
+          }
         />
       )}
-      {ledger.reason != null && (
-        <Alert type="error" showIcon title={t(`reason.${ledger.reason}`)} />
+      {launching && (
+        <Alert
+          type={mine ? 'warning' : 'info'}
+          showIcon
+          role="status"
+          style={{ marginBottom: 16 }}
+          title={
+            missing === undefined
+              ? t('ledger.enrolling')
+              : t('ledger.waiting', { names: missing.map((member) => member.name).join(', ') })
+          }
+          description={mine && t('ledger.signNow')}
+        />
       )}
       <NodeTable ledger={ledger} />
-      {ledger.phase === 'running' && (
-        <section>
-          <h3 style={{ fontSize: 16 }}>{t('ledger.incidents')}</h3>
-          {incidents.data?.items.length === 0 && <p>{t('ledger.noIncidents')}</p>}
-          <ul style={{ paddingInlineStart: 20 }}>
-            {incidents.data?.items.map((incident) => (
-              <li key={incident.id}>
-                {date.format(new Date(incident.opened_at))} · {t(`incidentKind.${incident.kind}`)} ·{' '}
-                {incident.summary} ·{' '}
-                <strong>
-                  {incident.resolved_at == null
-                    ? t('incident.open')
-                    : t('incident.resolved', { when: date.format(new Date(incident.resolved_at)) })}
-                </strong>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
+      {ledger.phase === 'running' && <Incidents ledger={ledger} />}
       <FormModal<{ name: string }>
         open={adding}
         title={t('nodes.add')}
         submit={t('nodes.add')}
         close={() => setAdding(false)}
-        send={(body) => answer(nodeCreate({ path, body }))}
+        send={async (body) => {
+          await answer(nodeCreate({ path, body }))
+          await again()
+        }}
       >
         <Form.Item
           name="name"
           label={t('form.name')}
+          extra={t('form.nodeHelp')}
           rules={[{ required: true, pattern: /^[a-z][a-z0-9-]{0,62}$/, message: t('form.nameRule') }]}
         >
-          <Input />
+          <Input autoFocus />
         </Form.Item>
       </FormModal>
-      <FormModal<{ key: string }>
+      <Approve
+        ledger={ledger}
+        charter={charter.data}
         open={approving}
-        title={t('ledger.approveTitle', { name: ledger.name })}
-        submit={t('ledger.approve')}
         close={() => setApproving(false)}
-        send={approve}
-      >
-        <p>{t('ledger.approveHelp')}</p>
-        <KeyFile />
-      </FormModal>
+        done={() => charter.refetch()}
+      />
     </Card>
   )
 }

@@ -22,6 +22,11 @@ const LIGHT = {
   colorError: '#cf1322',
   colorSuccess: '#237804',
   colorWarning: '#ad6800',
+  // Derived from the darker ones these would be muddy.
+  colorSuccessBg: '#f6ffed',
+  colorSuccessBorder: '#b7eb8f',
+  colorWarningBg: '#fffbe6',
+  colorWarningBorder: '#ffe58f',
   colorTextSecondary: 'rgba(0,0,0,0.72)',
   colorTextTertiary: 'rgba(0,0,0,0.65)',
   colorTextDescription: 'rgba(0,0,0,0.65)',
@@ -65,7 +70,12 @@ export function Look({ children }: { children: ReactNode }) {
       <ConfigProvider
         csp={{ nonce: nonce() }}
         locale={i18n.language === 'zh-CN' ? zhCN : enUS}
-        theme={{ algorithm, token: chosen === 'dark' ? DARK : LIGHT }}
+        theme={{
+          algorithm,
+          token: chosen === 'dark' ? DARK : LIGHT,
+          // White on the light blue of the dark theme cannot be read.
+          components: chosen === 'dark' ? { Button: { primaryColor: '#000' } } : {},
+        }}
       >
         <App>{children}</App>
       </ConfigProvider>

@@ -1,64 +1,85 @@
-import {
-  CheckCircleOutlined,
-  ClockCircleOutlined,
-  CloseCircleOutlined,
-  WarningOutlined,
-} from '@ant-design/icons'
-import { useMutation, useQuery } from '@tanstack/react-query'
-import { Button, Empty, Space, Table, Typography, theme } from 'antd'
-import type { ReactNode } from 'react'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Button, Empty, Popconfirm, Space, Table, Tag, Tooltip, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 
 import { nodeList, nodeRestart, nodeStart, nodeStop, type Ledger, type Node } from '../client'
-import { agreement, type Agreement } from '../lib/agreement'
 import { answer } from '../lib/problem'
 import { Failure } from './Failure'
+import { NodeHealthSign } from './Health'
 
 const ACTIONS = { start: nodeStart, stop: nodeStop, restart: nodeRestart } as const
+type Action = keyof typeof ACTIONS
+
+/** The nodes of a ledger, of all members. */
+export const useNodes = (ledger: Ledger) =>
+  useQuery({
+    queryKey: ['nodes', ledger.id],
+    queryFn: () => answer(nodeList({ path: { ledger_id: ledger.id }, query: { page_size: 200 } })),
+    // What is heard of nodes makes no events.
+    refetchInterval: 2_000,
+  })
 
 /** The nodes of a ledger, alive. */
 export function NodeTable({ ledger }: { ledger: Ledger }) {
   const { t, i18n } = useTranslation()
-  const { token } = theme.useToken()
-  const list = useQuery({
-    queryKey: ['nodes', ledger.id],
-    queryFn: () => answer(nodeList({ path: { ledger_id: ledger.id }, query: { page_size: 200 } })),
-    refetchInterval: 1_000,
-  })
+  const queries = useQueryClient()
+  const list = useNodes(ledger)
   const act = useMutation({
-    mutationFn: ({ id, action }: { id: string; action: keyof typeof ACTIONS }) =>
+    mutationFn: ({ id, action }: { id: string; action: Action }) =>
       answer(ACTIONS[action]({ path: { node_id: id }, body: {} as never })),
+    onSettled: () =>
+      Promise.all([
+        queries.invalidateQueries({ queryKey: ['nodes', ledger.id] }),
+        queries.invalidateQueries({ queryKey: ['operations'] }),
+      ]),
   })
-  const nodes = list.data?.items ?? []
   const number = new Intl.NumberFormat(i18n.language)
-  // Never by colour alone: each state has its sign and its word.
-  const signs: Record<Agreement, ReactNode> = {
-    agrees: <CheckCircleOutlined style={{ color: token.colorSuccess }} />,
-    behind: <ClockCircleOutlined style={{ color: token.colorWarning }} />,
-    differs: <CloseCircleOutlined style={{ color: token.colorError }} />,
-    silent: <WarningOutlined style={{ color: token.colorWarning }} />,
-  }
-  const health = (node: Node) => {
-    const found = agreement(node, nodes, Date.now())
-    if (found === undefined) return null
+  const time = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'short', timeStyle: 'medium' })
+  const button = ({ id, name }: Node, action: Action) => {
+    const label = `${t(`nodes.${action}`)} ${name}`
+    const working = act.isPending && act.variables.id === id && act.variables.action === action
+    const common = { size: 'small', 'aria-label': label, loading: working } as const
+    if (action === 'start') {
+      return (
+        <Button key={action} {...common} onClick={() => act.mutate({ id, action })}>
+          {t('nodes.start')}
+        </Button>
+      )
+    }
     return (
-      <Space size={4}>
-        {signs[found]} {t(`nodes.${found}`)}
-      </Space>
+      <Popconfirm
+        key={action}
+        title={t(`nodes.${action}Title`, { name })}
+        description={t('nodes.stopHelp')}
+        okText={t(`nodes.${action}`)}
+        cancelText={t('form.cancel')}
+        onConfirm={() => act.mutate({ id, action })}
+      >
+        <Button {...common}>{t(`nodes.${action}`)}</Button>
+      </Popconfirm>
     )
   }
   return (
     <>
-      <Failure error={list.error ?? act.error} />
+      <Failure error={list.error ?? act.error} retry={() => void list.refetch()} />
       <Table<Node>
         rowKey="id"
         size="small"
         loading={list.isPending}
-        dataSource={nodes}
+        dataSource={list.data?.items}
         pagination={false}
+        scroll={{ x: 'max-content' }}
         locale={{ emptyText: <Empty description={t('nodes.empty')} /> }}
         columns={[
-          { title: t('form.name'), dataIndex: 'name' },
+          {
+            title: t('form.name'),
+            render: (_, { name, private: own }) => (
+              <Space size={6}>
+                {name}
+                {own != null && <Tag>{t('nodes.own')}</Tag>}
+              </Space>
+            ),
+          },
           {
             title: t('nodes.state'),
             render: (_, { phase, reason }) => (
@@ -69,37 +90,51 @@ export function NodeTable({ ledger }: { ledger: Ledger }) {
             ),
           },
           {
+            title: t('nodes.health'),
+            render: (_, { health, observation }) =>
+              health != null && (
+                <Tooltip
+                  title={
+                    observation != null &&
+                    t('nodes.heard', { when: time.format(new Date(observation.at)) })
+                  }
+                >
+                  <span>
+                    <NodeHealthSign health={health} />
+                  </span>
+                </Tooltip>
+              ),
+          },
+          {
             title: t('nodes.height'),
             align: 'right',
             render: (_, { observation }) => observation && number.format(observation.height),
           },
           {
             title: t('nodes.root'),
-            render: (_, node) => (
-              <Space>
-                <Typography.Text code>{node.observation?.root.slice(0, 8)}</Typography.Text>
-                {health(node)}
-              </Space>
-            ),
+            render: (_, { observation }) =>
+              observation && (
+                <Tooltip title={observation.root}>
+                  <Typography.Text code copyable={{ text: observation.root }}>
+                    {observation.root.slice(0, 8)}
+                  </Typography.Text>
+                </Tooltip>
+              ),
           },
           { title: t('nodes.peers'), align: 'right', render: (_, { observation }) => observation?.peers },
           {
             title: t('nodes.actions'),
-            render: (_, { id, name, desired, private: own }) =>
-              own != null && (
+            render: (_, node) =>
+              node.private == null ? (
+                <Tooltip title={t('nodes.notYours')}>
+                  <Typography.Text type="secondary">—</Typography.Text>
+                </Tooltip>
+              ) : (
                 <Space>
-                  {(desired === 'running' ? (['restart', 'stop'] as const) : (['start'] as const)).map(
-                    (action) => (
-                      <Button
-                        key={action}
-                        size="small"
-                        aria-label={`${t(`nodes.${action}`)} ${name}`}
-                        onClick={() => act.mutate({ id, action })}
-                      >
-                        {t(`nodes.${action}`)}
-                      </Button>
-                    ),
-                  )}
+                  {(node.desired === 'running'
+                    ? (['restart', 'stop'] as const)
+                    : (['start'] as const)
+                  ).map((action) => button(node, action))}
                 </Space>
               ),
           },

@@ -1,6 +1,7 @@
 //! Decisions without effects: no database, no clock, no IO.
 
 pub mod charter;
+pub mod health;
 pub mod launch;
 pub mod node;
 pub mod operation;

@@ -55,6 +55,8 @@ impl Controller {
             root: status.execution_root,
             root_height: status.executed_height,
             peers: u32::try_from(status.peers_connected.len()).unwrap_or(u32::MAX),
+            may_vote: status.may_vote,
+            quorum_reachable: status.quorum_reachable,
             at: now,
         };
         let incidents = self.nodes.incidents(address, authority).await.unwrap_or_default();

@@ -3,14 +3,16 @@
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use clap::{Args, Subcommand};
+use hansa_core::Uuid;
 use hansa_types::{ApiKey, ApiKeyCreated, Me, Session};
 use reqwest::header;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::json;
 
 use super::{
     api::{Api, Credential, SESSION_COOKIE},
     failure::{Failure, Outcome},
+    interrupt::or_stopped,
     options::Options,
     output,
     profile::{self, Profile, Profiles},
@@ -42,7 +44,7 @@ impl Login {
         if base.is_empty() {
             return Err(Failure::usage("where is the API? Set HANSA_API or give --api"));
         }
-        let password = if self.password_stdin { piped()? } else { asked()? };
+        let password = if self.password_stdin { piped()? } else { asked().await? };
         let api = Api::new(&base, known.ca.as_deref(), Credential::None)?;
         let body = json!({ "tenant": self.tenant, "email": self.email, "password": password });
         let answer = api.post_response("/v1/sessions", &body).await?;
@@ -63,7 +65,7 @@ impl Login {
         };
         profiles.profiles.insert(options.profile_name().to_owned(), profile);
         profiles.write(&path)?;
-        println!("signed in until {}", made.expires_at);
+        eprintln!("signed in until {}", made.expires_at);
         Ok(())
     }
 }
@@ -76,24 +78,47 @@ fn piped() -> Outcome<String> {
 }
 
 /// Asks at the terminal; what is typed is not shown.
-fn asked() -> Outcome<String> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
+async fn asked() -> Outcome<String> {
+    if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("there is no terminal to ask: use --password-stdin"));
     }
-    let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("the terminal: {error}"));
-    eprint!("password: ");
-    let _ = std::io::stderr().flush();
-    let shown = tcgetattr(&stdin).map_err(|error| failed(&error))?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Now, &hidden).map_err(|error| failed(&error))?;
-    let mut text = String::new();
-    let read = stdin.read_line(&mut text);
-    tcsetattr(&stdin, OptionalActions::Now, &shown).map_err(|error| failed(&error))?;
+    // Shown again however this ends, Ctrl-C too.
+    let hidden = Hidden::begin()?;
+    let read = tokio::task::spawn_blocking(|| {
+        let mut text = String::new();
+        std::io::stdin().read_line(&mut text).map(|_| text)
+    });
+    let read = async { read.await.map_err(anyhow::Error::from)?.map_err(|e| terminal(&e)) };
+    let text = or_stopped("not signed in", "sign in again with `hansa login`", read).await;
+    drop(hidden);
     eprintln!();
-    read.map_err(|error| failed(&error))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(text?.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn terminal(error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed(format!("the terminal: {error}"))
+}
+
+/// A terminal that does not show what is typed.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn begin() -> Outcome<Self> {
+        let stdin = std::io::stdin();
+        eprint!("password: ");
+        let _ = std::io::stderr().flush();
+        let shown = tcgetattr(&stdin).map_err(|error| terminal(&error))?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&stdin, OptionalActions::Now, &hidden).map_err(|error| terminal(&error))?;
+        Ok(Self(shown))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 /// Who is asking.
@@ -118,7 +143,7 @@ pub(crate) enum Key {
     /// End a key, by its id.
     Revoke {
         /// Its id.
-        id: String,
+        id: Uuid,
     },
 }
 
@@ -141,7 +166,7 @@ impl Key {
             }
             Self::Revoke { id } => {
                 api.delete(&format!("/v1/api-keys/{id}"), None).await?;
-                println!("ended");
+                eprintln!("ended");
                 Ok(())
             }
         }

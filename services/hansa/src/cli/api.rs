@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode, Url, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::failure::{Failure, Outcome};
+use super::failure::{Failure, Kind, Outcome};
 
 /// How long one answer may take, beside what was asked to wait.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(100);
@@ -173,8 +173,12 @@ impl Api {
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let cause = std::iter::successors(std::error::Error::source(error), |e| e.source()).last();
         let why = cause.map_or_else(|| error.to_string(), ToString::to_string);
+        if error.is_timeout() && !error.is_connect() {
+            let text = format!("the API at {} does not answer in time", self.base);
+            return Failure::new(Kind::Timeout, text).next("look whether it was done, then repeat");
+        }
         let text = format!("the API at {} does not answer: {why}", self.base);
-        Failure::with_next(text, "is HANSA_API right, and does the service run?")
+        Failure::new(Kind::Service, text).next("is HANSA_API right, and does the service run?")
     }
 
     async fn problem(&self, answer: Response) -> Failure {
@@ -184,7 +188,8 @@ impl Api {
                 Ok(problem) => Failure::Problem(Box::new(problem)),
                 Err(_) => {
                     let text = format!("{} answers {status} and no reason", self.base);
-                    Failure::with_next(text, "is HANSA_API the address of a Hansa API?")
+                    Failure::new(Kind::Service, text)
+                        .next("is HANSA_API the address of a Hansa API?")
                 }
             },
             Err(failure) => failure,
@@ -195,7 +200,7 @@ impl Api {
         let body = self.body(answer).await?;
         serde_json::from_slice(&body).map_err(|error| {
             let text = format!("the API answers what this program does not understand: {error}");
-            Failure::with_next(text, "use the `hansa` of the service's own release")
+            Failure::failed(text).next("use the `hansa` of the service's own release")
         })
     }
 

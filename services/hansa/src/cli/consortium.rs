@@ -35,7 +35,7 @@ const MEMBER_COLUMNS: [output::Column; 4] = [
 pub(crate) enum Consortium {
     /// List what your tenant has a seat in or an invitation to.
     List,
-    /// Show one.
+    /// Show one consortium.
     Get {
         /// Name or id.
         consortium: Reference,
@@ -208,8 +208,8 @@ impl Member {
                 output::many(options.output, &all, &MEMBER_COLUMNS)
             }
             Self::Key(MemberKey::Create { file }) => {
-                println!("{}", ledger_client::create_key_file(&file)?.public_key());
-                Ok(())
+                let key = ledger_client::create_key_file(&file)?.public_key();
+                output::print(&format!("{key}\n"))
             }
         }
     }

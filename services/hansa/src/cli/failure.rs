@@ -8,14 +8,14 @@ use ledger_client::NodeError;
 /// Why a verb did not do what was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The arguments make no sense: exit code 2.
-    Usage(String),
-    /// The API says no: exit code 3.
+    /// The API says no.
     Problem(Box<Problem>),
-    /// A node says no (exit code 3) or nothing (1).
+    /// A node says no, or nothing.
     Node(NodeError),
-    /// It did not work: exit code 1.
-    Failed {
+    /// Anything else.
+    Plain {
+        /// Which of the kinds that scripts tell apart.
+        kind: Kind,
         /// What happened.
         text: String,
         /// What to do about it.
@@ -23,31 +23,103 @@ pub(crate) enum Failure {
     },
 }
 
+/// What scripts tell apart; each has its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It did not work.
+    Failed,
+    /// The arguments make no sense.
+    Usage,
+    /// There is no credential, or it may not do this.
+    Credential,
+    /// There is no such thing.
+    NotFound,
+    /// It is not possible as things are now.
+    Conflict,
+    /// It took too long; it may go on.
+    Timeout,
+    /// The service is away or at fault.
+    Service,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Kind {
+    const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Credential => 3,
+            Self::NotFound => 4,
+            Self::Conflict => 5,
+            Self::Timeout => 6,
+            Self::Service => 7,
+            // As shells count a process that SIGINT ended.
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The kind of a refusal that travelled with this HTTP status.
+    const fn of_status(status: u16) -> Self {
+        match status {
+            400 | 413 | 415 => Self::Usage,
+            401 | 403 => Self::Credential,
+            404 => Self::NotFound,
+            409 | 410 | 412 | 428 => Self::Conflict,
+            408 | 504 => Self::Timeout,
+            429 | 500.. => Self::Service,
+            _ => Self::Failed,
+        }
+    }
+}
+
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self::Plain { kind, text: text.into(), next: None }
+    }
+
     pub(crate) fn usage(text: impl Into<String>) -> Self {
-        Self::Usage(text.into())
+        Self::new(Kind::Usage, text)
     }
 
     pub(crate) fn failed(text: impl Into<String>) -> Self {
-        Self::Failed { text: text.into(), next: None }
+        Self::new(Kind::Failed, text)
     }
 
-    pub(crate) fn with_next(text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Failed { text: text.into(), next: Some(next.into()) }
+    /// The same, with what to do about it.
+    pub(crate) fn next(self, what: impl Into<String>) -> Self {
+        match self {
+            Self::Plain { kind, text, next: _ } => {
+                Self::Plain { kind, text, next: Some(what.into()) }
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Plain { kind, .. } => *kind,
+            Self::Problem(problem) => match problem.code {
+                Code::IdempotencyKeyReused | Code::PolicyNotAvailable => Kind::Conflict,
+                Code::TenantUnknown => Kind::NotFound,
+                code => Kind::of_status(code.status()),
+            },
+            Self::Node(error) => match error {
+                // A statement that is wrong failed: nobody held the command line wrongly.
+                NodeError::Problem(problem) if problem.status == 400 => Kind::Failed,
+                NodeError::Problem(problem) => Kind::of_status(problem.status),
+                NodeError::Unreachable { .. } => Kind::Service,
+                NodeError::Setup { .. }
+                | NodeError::NotEndorsed { .. }
+                | NodeError::Malformed { .. } => Kind::Failed,
+            },
+        }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Failed { .. } => 1,
-            Self::Usage(_) => 2,
-            Self::Problem(_) => 3,
-            Self::Node(error) => match error.problem() {
-                Some(_) => 3,
-                None => 1,
-            },
-        })
+        ExitCode::from(self.kind().exit_code())
     }
 
     /// Whether the API refused with this code.
@@ -77,7 +149,6 @@ impl From<NodeError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) => write!(f, "{text}"),
             Self::Problem(problem) => {
                 write!(f, "{}: {}", problem.code, problem.detail)?;
                 for error in &problem.errors {
@@ -89,7 +160,7 @@ impl fmt::Display for Failure {
                 write!(f, "\n  request: {}", problem.request_id)
             }
             Self::Node(error) => write!(f, "{error}"),
-            Self::Failed { text, next } => {
+            Self::Plain { kind: _, text, next } => {
                 write!(f, "{text}")?;
                 match next {
                     Some(next) => write!(f, "\n  next: {next}"),
@@ -160,9 +231,21 @@ mod tests {
         let text = Failure::Problem(Box::new(problem.clone())).to_string();
         assert!(text.starts_with("not_enough_nodes: the ledger has 2 nodes"), "code first: {text}");
         assert!(text.contains("next: add nodes"), "the next step is missing: {text}");
-        let of = |failure: Failure| failure.exit_code();
-        assert_eq!(of(Failure::failed("no")), ExitCode::from(1));
-        assert_eq!(of(Failure::usage("no")), ExitCode::from(2));
-        assert_eq!(of(Failure::Problem(Box::new(problem))), ExitCode::from(3));
+        let of = |code: Code| {
+            let problem = Problem { code, ..problem.clone() };
+            Failure::Problem(Box::new(problem)).kind().exit_code()
+        };
+        assert_eq!(of(Code::InvalidRequest), 2);
+        assert_eq!((of(Code::Unauthenticated), of(Code::Forbidden)), (3, 3));
+        assert_eq!((of(Code::NotFound), of(Code::TenantUnknown)), (4, 4));
+        assert_eq!((of(Code::NotEnoughNodes), of(Code::RevisionStale)), (5, 5));
+        assert_eq!(
+            (of(Code::Unavailable), of(Code::TooManyRequests), of(Code::Internal)),
+            (7, 7, 7)
+        );
+        assert_eq!(of(Code::SignatureInvalid), 1);
+        let plain = |kind: Kind| Failure::new(kind, "no").kind().exit_code();
+        let all = [Kind::Failed, Kind::Usage, Kind::Timeout, Kind::Interrupted].map(plain);
+        assert_eq!(all, [1, 2, 6, 130]);
     }
 }

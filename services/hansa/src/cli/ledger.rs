@@ -17,8 +17,15 @@ use super::{
     output,
 };
 
-const COLUMNS: [output::Column; 4] =
-    [("NAME", "/name"), ("POLICY", "/policy"), ("PHASE", "/phase"), ("ID", "/id")];
+const COLUMNS: [output::Column; 7] = [
+    ("NAME", "/name"),
+    ("POLICY", "/policy"),
+    ("PHASE", "/phase"),
+    ("HEALTH", "/health/state"),
+    ("REASON", "/health/reason"),
+    ("HEIGHT", "/health/height"),
+    ("ID", "/id"),
+];
 const INCIDENT_COLUMNS: [output::Column; 5] = [
     ("OPENED", "/opened_at"),
     ("KIND", "/kind"),
@@ -39,7 +46,7 @@ pub(crate) enum Ledger {
         /// Name or id.
         consortium: Reference,
     },
-    /// Show one.
+    /// Show one ledger.
     Get {
         /// CONSORTIUM/NAME or id.
         ledger: LedgerReference,
@@ -93,7 +100,14 @@ impl Ledger {
                 output::many(options.output, &names::ledgers(&api, found.id).await?, &COLUMNS)
             }
             Self::Get { ledger } => {
-                output::one(options.output, &names::ledger(&api, &ledger).await?, &COLUMNS)
+                let found = names::ledger(&api, &ledger).await?;
+                output::one(options.output, &found, &COLUMNS)?;
+                match &found.health {
+                    Some(health) if options.output == output::Output::Table => {
+                        output::print(&format!("\n{}\n", health.detail))
+                    }
+                    Some(_) | None => Ok(()),
+                }
             }
             Self::Create { consortium, name, policy, development } => {
                 let found = names::consortium(&api, &consortium).await?;
@@ -112,9 +126,14 @@ impl Ledger {
             Self::Genesis { ledger } => {
                 let found = names::ledger(&api, &ledger).await?;
                 let genesis: Value = api.get(&format!("/v1/ledgers/{}/genesis", found.id)).await?;
-                let text = serde_json::to_string_pretty(&genesis);
-                println!("{}", text.map_err(|error| Failure::failed(error.to_string()))?);
-                Ok(())
+                // A document for programs: there is no table of it.
+                let form = match options.output {
+                    output::Output::Yaml => output::Output::Yaml,
+                    output::Output::Table | output::Output::Json | output::Output::Name => {
+                        output::Output::Json
+                    }
+                };
+                output::one(form, &genesis, &[])
             }
             Self::Incidents { ledger } => {
                 let found = names::ledger(&api, &ledger).await?;

@@ -5,6 +5,7 @@ mod api;
 mod consortium;
 mod failure;
 mod follow;
+mod interrupt;
 mod ledger;
 mod names;
 mod node;
@@ -22,7 +23,8 @@ pub(crate) use output::Output;
 
 /// What `hansa --help` ends with.
 pub(crate) const HELP: &str = "\
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the API or a node.";
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 no credential or no right, 4 not found,
+5 not possible as things are, 6 not in time, 7 the service is away, 130 interrupted.";
 
 /// What the command line can ask of the API.
 #[derive(Debug, Subcommand)]
@@ -77,6 +79,8 @@ pub(crate) fn run(verb: Verb, options: &Options) -> ExitCode {
             Verb::Sql(verb) => verb.run(options).await,
         }
     });
+    // A thread may still wait for the terminal.
+    runtime.shutdown_background();
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

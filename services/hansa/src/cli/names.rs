@@ -9,7 +9,7 @@ use hansa_types::{
 
 use super::{
     api::Api,
-    failure::{Failure, Outcome},
+    failure::{Failure, Kind, Outcome},
 };
 
 /// Something by its id or its name.
@@ -102,16 +102,17 @@ pub(crate) fn pick<'a, T>(
         [] => {
             let known: Vec<&str> = items.iter().map(|item| describe(item).0.as_str()).collect();
             let text = format!("there is no {kind} {wanted}");
+            let missing = Failure::new(Kind::NotFound, text);
             Err(if known.is_empty() {
-                Failure::failed(text)
+                missing
             } else {
-                Failure::with_next(text, format!("there are: {}", known.join(", ")))
+                missing.next(format!("there are: {}", known.join(", ")))
             })
         }
         [..] => {
             let ids: Vec<String> = found.iter().map(|item| describe(item).1.to_string()).collect();
             let text = format!("there is more than one {kind} {wanted}");
-            Err(Failure::with_next(text, format!("use an id: {}", ids.join(", "))))
+            Err(Failure::usage(text).next(format!("use an id: {}", ids.join(", "))))
         }
     }
 }
@@ -160,7 +161,7 @@ pub(crate) async fn node(
         (NodeReference::Plain(Reference::Name(name)), Some(of)) => (of, name),
         (NodeReference::Plain(Reference::Name(name)), None) => {
             let text = format!("of which ledger is the node {name}? Give --ledger CONSORTIUM/NAME");
-            return Err(Failure::Usage(text));
+            return Err(Failure::usage(text));
         }
         (NodeReference::Path(..), Some(_)) => {
             return Err(Failure::usage("the node's ledger is named twice"));
@@ -176,7 +177,7 @@ pub(crate) fn node_of<'a>(all: &'a [Node], wanted: &Reference) -> Outcome<&'a No
         Reference::Id(id) => all
             .iter()
             .find(|node| node.id.uuid() == *id)
-            .ok_or_else(|| Failure::failed(format!("the ledger has no node {id}"))),
+            .ok_or_else(|| Failure::new(Kind::NotFound, format!("the ledger has no node {id}"))),
         Reference::Name(name) => {
             let known: Vec<&Node> = all.iter().filter(|n| n.phase != NodePhase::Deleted).collect();
             pick("node", name, &known, |n| (&n.name, n.id.uuid())).copied()

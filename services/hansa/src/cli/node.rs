@@ -1,22 +1,23 @@
 //! Ledger nodes and operations.
 
 use clap::{Args, Subcommand};
-use hansa_core::Name;
+use hansa_core::{Name, Uuid};
 use hansa_types::{Node as Found, Operation as Done, OperationState};
 use serde_json::json;
 
 use super::{
     consortium::operation_of,
     failure::{Failure, Outcome},
-    follow::{self, Wait, until_ended},
+    follow::{self, Patience, Wait},
     names::{self, LedgerReference, NodeReference},
     options::Options,
     output,
 };
 
-const COLUMNS: [output::Column; 7] = [
+const COLUMNS: [output::Column; 8] = [
     ("NAME", "/name"),
     ("PHASE", "/phase"),
+    ("HEALTH", "/health"),
     ("HEIGHT", "/observation/height"),
     ("ROOT", "/observation/root"),
     ("HTTP", "/http_address"),
@@ -42,7 +43,7 @@ pub(crate) enum Node {
         /// CONSORTIUM/NAME or id.
         ledger: LedgerReference,
     },
-    /// Show one.
+    /// Show one node.
     Get(Which),
     /// Add one to a ledger that has no genesis yet.
     Create {
@@ -54,20 +55,20 @@ pub(crate) enum Node {
         #[command(flatten)]
         wait: Wait,
     },
-    /// Start one.
+    /// Start a node.
     Start(Asked),
-    /// Stop one.
+    /// Stop a node.
     Stop(Asked),
-    /// Stop one and start it again.
+    /// Stop a node and start it again.
     Restart(Asked),
-    /// End one. Its volume is kept for a week.
+    /// End a node. Its volume is kept for a week.
     Delete(Asked),
     /// Print the last lines of the log of a node of your own.
     Logs {
         #[command(flatten)]
         which: Which,
         /// How many lines, at most 1000.
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         lines: u16,
     },
 }
@@ -102,8 +103,7 @@ impl Node {
             Self::Logs { which: Which { node, ledger }, lines } => {
                 let found = names::node(&api, &node, ledger.as_ref()).await?;
                 let path = format!("/v1/nodes/{}/logs?lines={lines}", found.id);
-                print!("{}", api.text(&path).await?);
-                return Ok(());
+                return output::print(&api.text(&path).await?);
             }
             Self::Start(asked) => (asked, "start"),
             Self::Stop(asked) => (asked, "stop"),
@@ -134,17 +134,19 @@ pub(crate) enum Operation {
     /// Show one with its steps.
     Get {
         /// Its id.
-        id: String,
+        id: Uuid,
     },
     /// Wait for its end; fail when it fails.
     Wait {
         /// Its id.
-        id: String,
+        id: Uuid,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Ask to end it.
     Cancel {
         /// Its id.
-        id: String,
+        id: Uuid,
     },
 }
 
@@ -165,14 +167,14 @@ impl Operation {
                 return output::many(options.output, &all, &follow::COLUMNS);
             }
             Self::Get { id } => api.get(&format!("/v1/operations/{id}")).await?,
-            Self::Wait { id } => {
+            Self::Wait { id, patience } => {
                 let found = api.get(&format!("/v1/operations/{id}")).await?;
-                until_ended(&api, found).await?
+                patience.until_ended(&api, found).await?
             }
             Self::Cancel { id } => {
                 api.post(&format!("/v1/operations/{id}/cancel"), &json!({})).await?
             }
         };
-        output::one(options.output, &found, &follow::COLUMNS)
+        follow::show(options, &found)
     }
 }

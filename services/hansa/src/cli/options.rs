@@ -9,7 +9,7 @@ use ledger_types::SigningKey;
 
 use super::{
     api::{Api, Credential},
-    failure::{Failure, Outcome},
+    failure::{Failure, Kind, Outcome},
     output::Output,
     profile::{self, Profile, Profiles},
 };
@@ -95,9 +95,8 @@ fn choose(
         (Some(token), _) => Credential::Bearer(Secret::from(token.clone())),
         (None, Some(session)) => Credential::Session(Secret::from(session.clone())),
         (None, None) => {
-            return Err(Failure::usage(
-                "who is asking? Set HANSA_TOKEN to an API key, or sign in with `hansa login`",
-            ));
+            return Err(Failure::new(Kind::Credential, "who is asking? There is no credential")
+                .next("set HANSA_TOKEN to an API key, or sign in with `hansa login`"));
         }
     };
     if stored.map(|stored| stored.trim_end_matches('/')) == Some(base.as_str()) {
@@ -108,7 +107,7 @@ fn choose(
              profile",
             stored.unwrap_or("no address")
         );
-        Err(Failure::Usage(text))
+        Err(Failure::new(Kind::Credential, text))
     }
 }
 
@@ -131,7 +130,7 @@ mod tests {
         assert!(choose(Some("https://a.example"), None, &profile()).is_ok(), "the same address");
         let refused = choose(Some("https://evil.example"), None, &profile());
         assert!(
-            matches!(refused, Err(Failure::Usage(_))),
+            matches!(&refused, Err(failure) if failure.kind() == Kind::Credential),
             "the credential would leak: {refused:?}"
         );
     }

@@ -1,10 +1,23 @@
 //! How answers are printed.
 
+use std::io::Write as _;
+
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::{Failure, Outcome};
+
+/// Writes to the standard output. A reader that has seen enough, as `head` has, is no failure.
+pub(crate) fn print(text: &str) -> Outcome<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => {
+            written.map_err(|error| Failure::failed(format!("the standard output: {error}")))
+        }
+    }
+}
 
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,15 +50,12 @@ pub(crate) fn many(output: Output, things: &[impl Serialize], columns: &[Column]
     match output {
         Output::Json | Output::Yaml => whole(output, &Value::Array(values)),
         Output::Name => {
-            for value in &values {
-                println!("{}", text(value.pointer("/id").unwrap_or(&Value::Null)));
-            }
-            Ok(())
+            // What has no id is told apart by its first column.
+            let first = columns.first().map_or("", |(_, pointer)| *pointer);
+            let name = |value: &Value| value.pointer("/id").or(value.pointer(first)).map(text);
+            print(&values.iter().filter_map(name).map(|name| name + "\n").collect::<String>())
         }
-        Output::Table => {
-            print!("{}", table(&values, columns));
-            Ok(())
-        }
+        Output::Table => print(&table(&values, columns)),
     }
 }
 
@@ -60,8 +70,7 @@ fn whole(output: Output, value: &Value) -> Outcome<()> {
             serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|e| e.to_string())
         }
     };
-    print!("{}", shown.map_err(Failure::failed)?);
-    Ok(())
+    print(&shown.map_err(Failure::failed)?)
 }
 
 /// A table without lines: titles, then rows, each column as wide as its widest value.

@@ -32,7 +32,7 @@ pub(crate) struct Dev {
     verb: Option<Verb>,
     /// Everything that is kept: database, keys, nodes. [default: ~/.local/state/hansa, or
     /// /var/lib/hansa for root]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, env = "HANSA_STATE")]
     state: Option<PathBuf>,
     /// Port of the API and the console on this machine.
     #[arg(long, value_name = "N", default_value_t = PORT)]
