@@ -12,7 +12,7 @@ use crate::{asks_for_help, cargo::cargo, check, packages};
 
 /// A part: its name, and the packages whose tests it runs (by prefix).
 const PARTS: [(&str, &[&str]); 2] =
-    [("ledger", &["ledger-"]), ("control", &["hansa-", "arch", "xtask"])];
+    [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "xtask"])];
 
 const HELP: &str = "\
 cargo xtask test [PART] [--full]

@@ -1,1 +1,3 @@
-//! The command line, from the outside.
+//! The program, from the outside.
+
+mod roles;
