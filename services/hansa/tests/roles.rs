@@ -104,6 +104,17 @@ impl Machine {
     }
 }
 
+impl Drop for Machine {
+    /// A test that failed leaves no server behind.
+    fn drop(&mut self) {
+        let text = fs::read_to_string(self.path("postgres/data/postmaster.pid"));
+        let pid = text.ok().and_then(|text| text.lines().next()?.parse().ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::QUIT);
+        }
+    }
+}
+
 /// The first argument is the verb; each of the others is a flag whose value is a file.
 fn interleaved(arguments: &[&str], files: &[&Path]) -> Vec<String> {
     let mut words = vec![arguments[0].to_owned()];
