@@ -19,11 +19,27 @@ pub(crate) struct ApiError {
     detail: String,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
+    denied: bool,
 }
 
 impl ApiError {
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Whether the caller asked for what it may not see, or may not know of.
+    pub(crate) const fn is_denial(&self) -> bool {
+        self.denied
+    }
+
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), violations: Vec::new(), retry_after: None }
+        Self {
+            code,
+            detail: detail.into(),
+            violations: Vec::new(),
+            retry_after: None,
+            denied: false,
+        }
     }
 
     pub(crate) fn invalid(
@@ -41,6 +57,7 @@ impl From<Error> for ApiError {
         if let Error::Internal(_) | Error::Unavailable { .. } = &error {
             tracing::error!(code = code.as_str(), error = chain(&error), "a request failed");
         }
+        let denied = is_denial(&error);
         let (detail, mut violations, mut retry_after) = (error.to_string(), Vec::new(), None);
         match error {
             Error::Invalid(found) => violations = found,
@@ -57,7 +74,26 @@ impl From<Error> for ApiError {
             | Error::Idempotency(_)
             | Error::Internal(_) => {}
         }
-        Self { code, detail, violations, retry_after }
+        Self { code, detail, violations, retry_after, denied }
+    }
+}
+
+/// What is not found for a caller may exist for others. Blocks and transactions are asked for on a
+/// ledger that the caller sees, and an address that is none is nobody's.
+const fn is_denial(error: &Error) -> bool {
+    match error {
+        Error::Forbidden => true,
+        Error::NotFound(kind) => !matches!(kind, Kind::Route | Kind::Block | Kind::Transaction),
+        Error::AlreadyExists(_)
+        | Error::Invalid(_)
+        | Error::Refused(_)
+        | Error::Stale
+        | Error::Unauthenticated
+        | Error::QuotaExceeded { .. }
+        | Error::Busy { .. }
+        | Error::Idempotency(_)
+        | Error::Unavailable { .. }
+        | Error::Internal(_) => false,
     }
 }
 
@@ -110,7 +146,7 @@ fn with_problem(mut response: Response, instance: String, id: RequestId) -> Resp
             None => return response,
         },
     };
-    let ApiError { code, detail, violations, retry_after } = error;
+    let ApiError { code, detail, violations, retry_after, denied: _ } = error;
     let problem = if violations.is_empty() {
         Problem::new(code, detail, instance, id)
     } else {
@@ -118,6 +154,7 @@ fn with_problem(mut response: Response, instance: String, id: RequestId) -> Resp
     };
     let allow = response.headers_mut().remove(header::ALLOW);
     let mut answer = (response.status(), Json(problem)).into_response();
+    answer.extensions_mut().insert(code);
     let headers = answer.headers_mut();
     let media_type = HeaderValue::from_static("application/problem+json");
     headers.insert(header::CONTENT_TYPE, media_type);

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(ledger_create, ledger_list))
-        .routes(routes!(ledger_get, ledger_update))
+        .routes(routes!(ledger_get, ledger_update, ledger_delete))
         .routes(routes!(ledger_launch))
 }
 
@@ -85,6 +85,27 @@ async fn ledger_update(
     body: Body<LedgerUpdate>,
 ) -> Answer<Tagged<Ledger>> {
     Ok(Tagged(api.control.ledger_update(&caller.context, id, expected, &body.value).await?))
+}
+
+/// End a ledger
+///
+/// Ends the nodes of all its members; their volumes are kept for seven days. For the owner of the
+/// consortium. The answer says that the end is recorded; follow the operation.
+#[utoipa::path(
+    delete, path = "/v1/ledgers/{ledger_id}", tag = "ledgers",
+    params(
+        ("ledger_id" = LedgerId, Path, description = "The ledger"),
+        ("If-Match" = String, Header, description = "The ETag that the change is meant for"),
+    ),
+    responses((status = 202, description = "The operation that ends it", body = Operation)),
+)]
+async fn ledger_delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<LedgerId>,
+    IfMatch(expected): IfMatch,
+) -> Answer<Accepted> {
+    Ok(Accepted(api.control.ledger_delete(&caller.context, id, expected).await?))
 }
 
 /// Launch a ledger

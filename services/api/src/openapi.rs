@@ -1,8 +1,14 @@
 //! The OpenAPI document, made from the handlers, and completed with what holds for all of them:
 //! problems, examples, the header of repeatable requests.
 
-use axum::Router;
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+};
 use hansa_types::Problem;
+use http::Method;
 use serde_json::{Map, Value, json};
 use utoipa::{
     Modify, OpenApi,
@@ -17,6 +23,9 @@ use crate::{
     access_token, api_key, approval, audit_event, block, consortium, event, incident, invitation,
     ledger, me, member, node, operation, server::Api, session, tenant, user,
 };
+
+/// What a repetition does no harm to: each answer is a credential of its own, shown once.
+const WITHOUT_REPETITION: [&str; 2] = ["/v1/sessions", "/v1/access-tokens"];
 
 /// How deep an example goes.
 const EXAMPLE_DEPTH_MAX: usize = 12;
@@ -79,12 +88,31 @@ pub fn document() -> Value {
     routes().1
 }
 
+/// The operation that a request is for, by its method and the template of its path: a name of a
+/// closed list, so it can be a label and a word of the trail.
+pub(crate) fn operation_of(request: &Request) -> Option<&'static str> {
+    static NAMES: LazyLock<BTreeMap<(String, String), String>> = LazyLock::new(|| {
+        let mut names = BTreeMap::new();
+        for (path, item) in document()["paths"].as_object().expect("a document has paths") {
+            for (method, operation) in item.as_object().expect("a path has operations") {
+                let name = operation["operationId"].as_str().expect("an operation has a name");
+                names.insert((method.to_uppercase(), path.clone()), name.to_owned());
+            }
+        }
+        names
+    });
+    let path = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+    // GET answers HEAD too.
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    NAMES.get(&(method.to_string(), path)).map(String::as_str)
+}
+
 fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, item) in paths {
         for (method, operation) in item.as_object_mut().expect("a path has operations") {
-            if method == "post" && path != "/v1/sessions" {
+            if method == "post" && !WITHOUT_REPETITION.contains(&path.as_str()) {
                 add_idempotency_key(operation);
             }
             add_problems(operation);

@@ -13,12 +13,15 @@ use hansa_control::ControlPlane;
 use hansa_core::{Error, Kind, limits};
 use hansa_types::Code;
 use http::{HeaderValue, StatusCode, header};
+use prometheus::Registry;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    denial::record_denied_reads,
     enrolment,
     error::{ApiError, answer_with_problems},
+    metrics::{Metrics, measure},
     openapi,
 };
 
@@ -27,6 +30,7 @@ use crate::{
 pub struct Api {
     pub(crate) control: Arc<ControlPlane>,
     pub(crate) origins: Arc<[HeaderValue]>,
+    metrics: Arc<Metrics>,
 }
 
 impl Api {
@@ -34,7 +38,16 @@ impl Api {
     /// as a browser writes it: `https://hansa.example`.
     #[must_use]
     pub fn new(control: Arc<ControlPlane>, origins: Vec<HeaderValue>) -> Self {
-        Self { control, origins: origins.into() }
+        Self { control, origins: origins.into(), metrics: Arc::new(Metrics::new()) }
+    }
+
+    /// Shows its metrics, and those of the control plane behind it, in a registry.
+    ///
+    /// # Errors
+    /// When the registry has metrics of these names.
+    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        self.control.register(registry)?;
+        self.metrics.register(registry)
     }
 }
 
@@ -47,13 +60,15 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .fallback(async || ApiError::from(Error::NotFound(Kind::Route)))
-        .with_state(api)
+        .with_state(api.clone())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             limits::REQUEST_TIME_MAX + limits::WAIT_MAX,
         ))
         .layer(CatchPanicLayer::custom(after_panic))
+        .layer(middleware::from_fn_with_state(api.clone(), record_denied_reads))
         .layer(middleware::from_fn(answer_with_problems))
+        .layer(middleware::from_fn_with_state(api.metrics, measure))
 }
 
 async fn readyz(State(api): State<Api>) -> Result<Response, ApiError> {

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use hansa_core::UserId;
 use hansa_types::{User, UserCreate, UserList, UserUpdate};
+use http::StatusCode;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -12,9 +13,11 @@ use crate::{
 };
 
 pub(crate) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(user_create, user_list))
-        .routes(routes!(user_get, user_update))
+    OpenApiRouter::new().routes(routes!(user_create, user_list)).routes(routes!(
+        user_get,
+        user_update,
+        user_delete
+    ))
 }
 
 /// Make a user
@@ -79,4 +82,26 @@ async fn user_update(
     body: Body<UserUpdate>,
 ) -> Answer<Tagged<User>> {
     Ok(Tagged(api.control.user_update(&caller.context, id, expected, &body.value).await?))
+}
+
+/// Remove a user
+///
+/// The user's sessions and the API keys that the user made end at once. Nobody removes the own
+/// account, or the last administrator.
+#[utoipa::path(
+    delete, path = "/v1/users/{user_id}", tag = "users",
+    params(
+        ("user_id" = UserId, Path, description = "The user"),
+        ("If-Match" = String, Header, description = "The ETag that the change is meant for"),
+    ),
+    responses((status = 204, description = "Removed")),
+)]
+async fn user_delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<UserId>,
+    IfMatch(expected): IfMatch,
+) -> Answer<StatusCode> {
+    api.control.user_delete(&caller.context, id, expected).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

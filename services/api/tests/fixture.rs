@@ -1,6 +1,9 @@
 //! An installation with tenants, and calls to it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, body::Body, response::Response};
 use hansa_api::{Api, router};
@@ -15,6 +18,7 @@ use hansa_vault::{RootKey, VaultConfig};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use ledger_types::{Digest, SigningKey};
+use prometheus::{Registry, TextEncoder};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -29,19 +33,22 @@ pub(crate) struct Installation {
     pub(crate) database: TestDatabase,
     pub(crate) platform: String,
     pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) vault_socket: PathBuf,
     pub(crate) runtime: Arc<FakeRuntime>,
+    registry: Registry,
     /// Every answer's body, for what must be in none of them.
     pub(crate) answers: Mutex<Vec<String>>,
 }
 
 /// The real vault, behind its socket.
-async fn vault(database: &TestDatabase, clock: Arc<ManualClock>) -> Arc<dyn Vault> {
+async fn vault(database: &TestDatabase, clock: Arc<ManualClock>) -> (Arc<dyn Vault>, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = RootKey::read_or_create(&folder.path().join("root.key")).expect("a root key");
     let config = VaultConfig { database: database.login(VAULT), root, clock };
     let vault = Arc::new(hansa_vault::Vault::new(config));
     let socket = folder.path().join("vault.sock");
     let client = HttpVault::new(&socket).expect("a client");
+    let place = socket.clone();
     tokio::spawn(async move {
         // The folder lives as long as the vault answers in it.
         let served = hansa_vault::serve(vault, &socket, std::future::pending()).await;
@@ -51,7 +58,7 @@ async fn vault(database: &TestDatabase, clock: Arc<ManualClock>) -> Arc<dyn Vaul
     while client.jwt_keys().await.is_err() {
         tokio::task::yield_now().await;
     }
-    Arc::new(client)
+    (Arc::new(client), place)
 }
 
 /// An answer.
@@ -77,7 +84,7 @@ impl Installation {
     pub(crate) async fn on(database: TestDatabase) -> Self {
         let start = Timestamp::from_unix_micros(1_800_000_000_000_000).expect("a year");
         let (clock, keys) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryJwtKeys::new()));
-        let vault = vault(&database, clock.clone()).await;
+        let (vault, vault_socket) = vault(&database, clock.clone()).await;
         let runtime = Arc::new(FakeRuntime::new(clock.clone()));
         let (control, follower) = ControlPlane::new(Config {
             store: api_store(&database),
@@ -99,9 +106,28 @@ impl Installation {
         let context = OpContext::anonymous(RequestId::new());
         let made = control.platform_create(&context, &operator).await.expect("a platform");
         let platform = made.api_key.expose_text().expect("text").to_owned();
-        let router = router(Api::new(control, vec![ORIGIN.parse().expect("a header value")]));
+        let api = Api::new(control, vec![ORIGIN.parse().expect("a header value")]);
+        let registry = Registry::new();
+        api.register(&registry).expect("new names");
+        let router = router(api);
         let answers = Mutex::new(Vec::new());
-        Self { router, clock, keys, database, platform, vault, runtime, answers }
+        Self {
+            router,
+            clock,
+            keys,
+            database,
+            platform,
+            vault,
+            vault_socket,
+            runtime,
+            registry,
+            answers,
+        }
+    }
+
+    /// What Prometheus would read.
+    pub(crate) fn metrics(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).expect("text")
     }
 
     /// Sends a request with any headers.

@@ -64,7 +64,7 @@ struct World {
 }
 
 /// A node that the test plays.
-struct PlayedNode {
+pub(crate) struct PlayedNode {
     id: String,
     tenant: String,
     key: SigningKey,
@@ -72,7 +72,7 @@ struct PlayedNode {
 }
 
 impl PlayedNode {
-    fn new(id: &str, tenant: &str) -> Self {
+    pub(crate) fn new(id: &str, tenant: &str) -> Self {
         let tls = PKey::generate_ed25519().expect("randomness");
         let mut builder = X509ReqBuilder::new().expect("a builder");
         builder.set_pubkey(&tls).expect("a key");
@@ -82,7 +82,7 @@ impl PlayedNode {
         Self { id: id.to_owned(), tenant: tenant.to_owned(), key, request }
     }
 
-    fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         let key = self.key.public_key().0.into();
         let (tenant, node) = (self.tenant.parse().expect("id"), self.id.parse().expect("id"));
         let statement = EnrolmentRequest::statement(tenant, node, &key, &self.request);
@@ -100,7 +100,10 @@ impl PlayedNode {
 impl World {
     /// A consortium of two with a ledger and two nodes each, which run and have not enrolled.
     async fn new() -> Self {
-        let hansa = Installation::new().await;
+        Self::on(Installation::new().await).await
+    }
+
+    async fn on(hansa: Installation) -> Self {
         let (alpha, beta) = (hansa.tenant("alpha").await, hansa.tenant("beta").await);
         let consortium = hansa.consortium(&alpha, "demo").await;
         let invitation = hansa.invite(&alpha, &consortium, &beta).await;
@@ -167,20 +170,10 @@ impl World {
     async fn agreement(&self, member: &Tenant) -> Value {
         let path = format!("/v1/ledgers/{}/charter", self.ledger);
         let shown = self.hansa.get(&member.token, &path).await.expect(StatusCode::OK).body;
-        let charter: Charter = serde_json::from_value(shown["charter"].clone()).expect("a charter");
-        assert_eq!(shown["digest"], charter.digest().to_string(), "clients compute it again");
-        let endorsements = shown["endorsements"].as_array().expect("a list").iter();
-        let signed = endorsements.map(|draft| {
-            let endorsement: Endorsement =
-                serde_json::from_value(draft["endorsement"].clone()).expect("an endorsement");
-            assert_eq!(draft["digest"], endorsement.digest(&charter).to_string());
-            let signature = endorsement.sign(&charter, &member.key);
-            json!({ "node_id": draft["node_id"], "signature": signature.to_string() })
-        });
-        let endorsements: Vec<Value> = signed.collect();
-        assert_eq!(endorsements.len(), 2, "each member signs its own nodes, all of them");
-        let signature = charter.sign(&member.key).to_string();
-        json!({ "charter_signature": signature, "endorsements": endorsements })
+        let body = agreement(&shown, member);
+        let endorsements = body["endorsements"].as_array().map(Vec::len);
+        assert_eq!(endorsements, Some(2), "each member signs its own nodes, all of them");
+        body
     }
 
     fn approvals(&self) -> String {
@@ -213,6 +206,23 @@ impl World {
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.hansa.call("", "GET", &target, &headers, None).await
     }
+}
+
+/// What a member's client makes of a charter that it was shown.
+pub(crate) fn agreement(shown: &Value, member: &Tenant) -> Value {
+    let charter: Charter = serde_json::from_value(shown["charter"].clone()).expect("a charter");
+    assert_eq!(shown["digest"], charter.digest().to_string(), "clients compute it again");
+    let endorsements = shown["endorsements"].as_array().expect("a list").iter();
+    let signed = endorsements.map(|draft| {
+        let endorsement: Endorsement =
+            serde_json::from_value(draft["endorsement"].clone()).expect("an endorsement");
+        assert_eq!(draft["digest"], endorsement.digest(&charter).to_string());
+        let signature = endorsement.sign(&charter, &member.key);
+        json!({ "node_id": draft["node_id"], "signature": signature.to_string() })
+    });
+    let endorsements: Vec<Value> = signed.collect();
+    let signature = charter.sign(&member.key).to_string();
+    json!({ "charter_signature": signature, "endorsements": endorsements })
 }
 
 /// The main job of the control plane: every step is taken by whoever has the right to it.
@@ -375,6 +385,65 @@ async fn a_deleted_consortium_leaves_no_node_and_keeps_the_volumes() {
     assert!(world.hansa.runtime.list().await.expect("listed").is_empty(), "a node still runs");
     let retained = world.hansa.runtime.retained().await.expect("listed");
     assert_eq!(retained.len(), 4, "the volumes of four nodes are kept");
+}
+
+/// The end of one ledger ends its nodes, of all members, and leaves the consortium and the volumes;
+/// those are kept for the time that was promised and no longer.
+#[tokio::test]
+async fn a_deleted_ledger_leaves_no_node_and_its_volumes_for_a_while() {
+    let mut world = World::new().await;
+    let path = format!("/v1/ledgers/{}", world.ledger);
+    let tag = format!("\"{}\"", world.read(&path).await["revision"]);
+    let headers = [("if-match", tag.as_str())];
+    let asked = world.hansa.call(&world.alpha.token, "DELETE", &path, &headers, None).await;
+    let operation = asked.expect(StatusCode::ACCEPTED).text("/id");
+    world.settle().await;
+    let ended = world.read(&format!("/v1/operations/{operation}")).await;
+    assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    assert!(world.hansa.runtime.list().await.expect("listed").is_empty(), "a node still runs");
+    world.hansa.get(&world.alpha.token, &path).await.expect_problem(404, "not_found");
+    let consortium = world.read(&format!("/v1/consortiums/{}", world.consortium)).await;
+    assert_eq!(consortium["phase"], "active");
+    let body = json!({ "name": "main", "policy": "bft" });
+    world.hansa.ledger(&world.alpha, &world.consortium, &body).await;
+
+    let hour = std::time::Duration::from_hours(1);
+    for (later, kept) in [(hansa_core::limits::VOLUME_RETENTION - hour, 4), (hour * 2, 0)] {
+        world.hansa.clock.advance(later);
+        world.controller.keep_house().await.expect("kept");
+        let retained = world.hansa.runtime.retained().await.expect("listed");
+        assert_eq!(retained.len(), kept, "volumes are kept for their time and no longer");
+    }
+}
+
+/// R-10 for the controller: while PostgreSQL is away it says so and ends nothing; when it is back,
+/// the running controller goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r10_the_controller_goes_on_when_the_database_is_back() {
+    static OWN_CLUSTER: hansa_postgres::TestCluster = hansa_postgres::TestCluster::new();
+    let hansa = Installation::on(hansa_store::testing::database_in(&OWN_CLUSTER).await).await;
+    let mut world = World::on(hansa).await;
+    let running = tokio::spawn(world.controller.clone().run());
+    world.hansa.database.crash_server().await;
+    let away = world.controller.pass(&mut world.held).await;
+    assert!(matches!(away, Err(hansa_core::Error::Unavailable { .. })), "{away:?}");
+    world.hansa.database.revive_server().await;
+    let back = std::time::Instant::now();
+    for node in ["a1", "a2", "b1", "b2"] {
+        let (token, body) = (world.token(node), world.nodes[node].body());
+        // Connections of the crash are noticed one by one.
+        while world.hansa.post(&token, "/enrolment/v1/nodes", &body).await.status != StatusCode::OK
+        {
+            assert!(back.elapsed().as_secs() < 10, "the API must recover by itself");
+        }
+    }
+    let path = format!("/v1/nodes/{}", world.nodes["b2"].id);
+    while world.read(&path).await["phase"] != "enrolled" {
+        assert!(back.elapsed().as_secs() < 10, "the controller must recover by itself");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(!running.is_finished(), "the controller ended");
+    running.abort();
 }
 
 /// A controller that dies between two steps leaves nothing half done: the next one goes on.

@@ -2,11 +2,15 @@
 
 mod conventions;
 mod cross_tenant;
+mod deletion;
+mod denial;
 mod event;
 mod fixture;
 mod identity;
 mod launch;
 mod main_job;
+mod metrics;
 mod openapi;
 mod outage;
 mod trail;
+mod walk;

@@ -76,6 +76,32 @@ fn every_operation_is_described() {
     }
 }
 
+/// What two people change at once must not be lost, and what a client repeats must not happen twice:
+/// each operation that is left out is named with its reason.
+#[test]
+fn every_change_names_its_revision_and_every_post_can_be_repeated() {
+    const WITHOUT_REVISION: [&str; 3] = [
+        "delete /v1/api-keys/{api_key_id}",       // a key never changes
+        "delete /v1/invitations/{invitation_id}", // only an open one, which has one revision
+        "delete /v1/sessions/current",            // the caller's own
+    ];
+    const WITHOUT_REPETITION: [&str; 2] = [
+        "post /v1/access-tokens", // stores nothing
+        "post /v1/sessions",      // each is a credential of its own, shown once
+    ];
+    let document = hansa_api::document();
+    for (what, operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array();
+        let has = |name| parameters.is_some_and(|p| p.iter().any(|p| p["name"] == name));
+        let what = what.as_str();
+        let changes = what.starts_with("patch ") || what.starts_with("delete ");
+        assert_eq!(has("If-Match"), changes && !WITHOUT_REVISION.contains(&what), "{what}");
+        let posts = what.starts_with("post ");
+        let repeats = posts && !WITHOUT_REPETITION.contains(&what);
+        assert_eq!(has("Idempotency-Key"), repeats, "{what}");
+    }
+}
+
 /// A method on an address that two routers share is lost silently: the count would not agree.
 #[test]
 fn no_operation_was_lost() {

@@ -60,6 +60,11 @@ async fn r10_a_crash_of_the_database_loses_nothing_acknowledged() {
         while hansa.get(&alpha.token, "/v1/me").await.status != StatusCode::OK {
             assert!(back.elapsed() < RECOVERY_MAX, "the API must recover by itself");
         }
+        // Reading is not enough: a change goes through the other pool and the trail.
+        let key = serde_json::json!({ "name": "after", "role": "viewer" });
+        while hansa.post(&alpha.token, "/v1/api-keys", &key).await.status != StatusCode::CREATED {
+            assert!(back.elapsed() < RECOVERY_MAX, "changes must succeed again, too");
+        }
         over.store(true, Ordering::SeqCst);
     };
     let (workers, ()) = tokio::join!(load, crash);

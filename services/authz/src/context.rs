@@ -1,6 +1,6 @@
 //! The operation context: every method of the control plane takes one.
 
-use hansa_core::{Error, RequestId, Result, TenantId};
+use hansa_core::{Error, RequestId, Result, TenantId, UserId};
 use hansa_types::Role;
 
 use crate::{
@@ -77,6 +77,15 @@ impl OpContext {
     #[must_use]
     pub const fn actor(&self) -> Actor {
         self.actor
+    }
+
+    /// The caller, when it is a person.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserId> {
+        match self.actor {
+            Actor::User(id) => Some(id),
+            Actor::ApiKey(_) | Actor::Node(_) | Actor::Reconciler(_) | Actor::Anonymous => None,
+        }
     }
 
     /// The caller's tenant.

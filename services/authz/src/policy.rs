@@ -128,9 +128,9 @@ pub const fn allows(role: Role, action: Action, subject: Subject) -> bool {
     let viewer = matches!(role, R::TenantAdmin | R::Operator | R::Viewer);
 
     match subject {
-        // The operator of the installation makes tenants and has no part in consortiums.
+        // The operator of the installation makes and ends tenants and has no part in consortiums.
         S::Tenants => match action {
-            A::Read | A::Create => platform,
+            A::Read | A::Create | A::Delete => platform,
             _ => false,
         },
         // Everybody may see and end their own session.
@@ -167,6 +167,7 @@ pub const fn allows(role: Role, action: Action, subject: Subject) -> bool {
             (A::Read, Relation::Owner | Relation::Member) => viewer,
             (A::AddNode, Relation::Owner | Relation::Member) => operator,
             (A::Modify | A::Launch, Relation::Owner) => operator,
+            (A::Delete, Relation::Owner) => admin,
             (A::Answer, Relation::Owner | Relation::Member) => operator,
             _ => false,
         },

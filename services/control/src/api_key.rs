@@ -56,6 +56,7 @@ impl ControlPlane {
                 name: name.clone(),
                 role: *role,
                 secret_hash,
+                created_by: context.user(),
                 now: act.now,
                 expires_at,
             };

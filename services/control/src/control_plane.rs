@@ -10,6 +10,7 @@ use hansa_store::{Store, TenantTx};
 use tokio::sync::watch;
 
 use crate::{
+    denial::Denials,
     jwt::{AccessTokens, JwtKeys},
     password::Passwords,
     waiters::Waiters,
@@ -49,6 +50,7 @@ pub struct ControlPlane {
     pub(crate) tokens: AccessTokens,
     pub(crate) changes: watch::Receiver<u64>,
     pub(crate) waiters: Waiters,
+    pub(crate) denials: Denials,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
     pub(crate) nodes: Option<Arc<dyn Nodes>>,
@@ -89,6 +91,7 @@ impl ControlPlane {
             passwords: Passwords::new(),
             changes,
             waiters: Waiters::default(),
+            denials: Denials::new(),
             vault,
             runtime,
             nodes,

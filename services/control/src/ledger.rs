@@ -152,6 +152,42 @@ impl ControlPlane {
             act.tx.operation_insert(&operation).await
         })
     }
+
+    /// Asks for the end of a ledger with its nodes, which may be other members' too: whoever owns
+    /// the consortium decides. Their volumes are kept for [`limits::VOLUME_RETENTION`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Stale`], [`Refusal::WrongPhase`],
+    /// [`Refusal::OperationInProgress`] while it is being launched.
+    pub async fn ledger_delete(
+        &self,
+        context: &OpContext,
+        id: LedgerId,
+        expected: Revision,
+    ) -> Result<Operation> {
+        act!(self, context, "ledger_delete", Some(id.uuid()), None, |act| {
+            let (handle, ledger) = act.tx.ledger_find(id).await?;
+            context.authorize(Action::Delete, handle.subject())?;
+            if matches!(ledger.phase, LedgerPhase::Deleting | LedgerPhase::Deleted) {
+                let phase = ledger.phase.as_str();
+                return Err(Refusal::WrongPhase { kind: Kind::Ledger, phase }.into());
+            }
+            act.tx.ledger_set_phase(id, expected, LedgerPhase::Deleting).await?;
+            act.tx.event_insert(&changed(ledger.consortium_id, id, act.now)).await?;
+            let operation = NewOperation {
+                id: OperationId::new(),
+                kind: OperationKind::LedgerDelete,
+                target: Target {
+                    consortium_id: Some(ledger.consortium_id),
+                    ledger_id: Some(id),
+                    node_id: None,
+                },
+                now: act.now,
+                time_max: limits::DELETE_TIME_MAX,
+            };
+            act.tx.operation_insert(&operation).await
+        })
+    }
 }
 
 fn check_kind(policy: ConsensusPolicy, development: bool) -> Result<()> {

@@ -13,6 +13,7 @@ mod audit_event;
 mod block;
 mod consortium;
 mod control_plane;
+mod denial;
 mod enrolment;
 mod event;
 mod health;

@@ -1,7 +1,10 @@
 //! Tenants. Making one crosses tenants, so it happens in the identity role.
 
 use hansa_authz::{Action, OpContext, Subject};
-use hansa_core::{ApiKeyId, Error, Kind, Name, Purpose, Result, Secret, TenantId, UserId, limits};
+use hansa_core::{
+    ApiKeyId, Error, Kind, Name, Purpose, Refusal, Result, Revision, Secret, TenantId, UserId,
+    limits,
+};
 use hansa_store::{Claim, NewApiKey, NewTenant, NewUser};
 use hansa_types::{
     Code, DisplayName, Role, Tenant, TenantCreate, TenantKind, TenantList, TenantPhase, UserCreate,
@@ -60,6 +63,7 @@ impl ControlPlane {
             name: "installer".parse().map_err(Error::internal)?,
             role: Role::PlatformOperator,
             secret_hash,
+            created_by: None,
             now,
             expires_at: now + limits::API_KEY_LIFE_MAX,
         })
@@ -153,6 +157,52 @@ impl ControlPlane {
         self.listed(context, "tenants", tx.tenant_list(page).await?)
     }
 
+    /// Ends a tenant: its credentials stop working at once, and its name is free again.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless the caller operates the platform, [`Error::NotFound`],
+    /// [`Error::Stale`], [`Refusal::TenantHasSeats`] while a consortium counts on it, and
+    /// [`Refusal::InUse`] for the tenant that runs the installation.
+    pub async fn tenant_delete(
+        &self,
+        context: &OpContext,
+        id: TenantId,
+        expected: Revision,
+    ) -> Result<()> {
+        let record = self.intend(context, "tenant_delete", Some(id.uuid())).await?;
+        let done = self.tenant_delete_recorded(context, id, expected, &record).await;
+        if let Err(error) = &done {
+            record.refused(Code::of(error), self.now()).await;
+        }
+        done
+    }
+
+    async fn tenant_delete_recorded(
+        &self,
+        context: &OpContext,
+        id: TenantId,
+        expected: Revision,
+        record: &crate::act::Record,
+    ) -> Result<()> {
+        context.authorize(Action::Delete, Subject::Tenants)?;
+        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
+        let mut tx = self.store.system_tx(context.identity_scope()).await?;
+        let tenant = tx.tenant_lock(id).await?;
+        if tenant.kind == TenantKind::Platform {
+            return Err(Refusal::InUse(Kind::Tenant).into());
+        }
+        // The identity role knows nothing of consortiums: seats are counted in the tenant's own
+        // scope. With its row locked none can be added meanwhile.
+        let own = OpContext::reconciler(context.request(), "tenant_delete").in_tenant(id)?;
+        let seats = self.store.tenant_tx(own).await?.tenant_seat_count().await?;
+        if seats > 0 {
+            return Err(Refusal::TenantHasSeats { seats }.into());
+        }
+        tx.tenant_end(id, expected).await?;
+        tx.audit_append(platform, &record.entry(self.now(), Some(&Ok(())))).await?;
+        tx.commit().await
+    }
+
     /// An active tenant by its exact name, for an invitation.
     pub(crate) async fn tenant_to_invite(
         &self,
@@ -164,6 +214,6 @@ impl ControlPlane {
         found
             .filter(|t| t.kind == TenantKind::Customer && t.phase == TenantPhase::Active)
             .map(|tenant| tenant.id)
-            .ok_or_else(|| hansa_core::Refusal::TenantUnknown.into())
+            .ok_or_else(|| Refusal::TenantUnknown.into())
     }
 }

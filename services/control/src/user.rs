@@ -107,6 +107,32 @@ impl ControlPlane {
             Ok(user)
         })
     }
+
+    /// Removes a user. Its sessions and the API keys that it made end at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Stale`], [`Refusal::OwnAccount`],
+    /// [`Refusal::LastAdministrator`].
+    pub async fn user_delete(
+        &self,
+        context: &OpContext,
+        id: UserId,
+        expected: Revision,
+    ) -> Result<()> {
+        act!(self, context, "user_delete", Some(id.uuid()), None, |act| {
+            let user = act.tx.user_get(id).await?;
+            context.authorize(Action::Delete, Subject::Users)?;
+            if context.user() == Some(id) {
+                return Err(Refusal::OwnAccount.into());
+            }
+            let administrators = act.tx.administrator_count().await?;
+            if is_administrator(&user) && administrators <= 1 {
+                return Err(Refusal::LastAdministrator.into());
+            }
+            act.tx.api_key_end_all(id, act.now).await?;
+            act.tx.user_delete(id, expected).await
+        })
+    }
 }
 
 fn is_administrator(user: &User) -> bool {

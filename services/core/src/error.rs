@@ -168,6 +168,15 @@ pub enum Refusal {
     /// The last administrator of a tenant cannot be removed or demoted.
     #[error("a tenant needs at least one active administrator")]
     LastAdministrator,
+    /// A tenant with seats in consortiums cannot be ended.
+    #[error("the tenant has seats in {seats} consortiums that have not ended")]
+    TenantHasSeats {
+        /// How many.
+        seats: u32,
+    },
+    /// Nobody removes the account that they act with.
+    #[error("this is the account of the caller")]
+    OwnAccount,
     /// The owner of a consortium cannot leave it.
     #[error("the owner cannot leave the consortium")]
     OwnerCannotLeave,

@@ -7,6 +7,7 @@
 
 mod clock;
 mod error;
+pub mod failpoint;
 mod generation;
 mod id;
 pub mod limits;

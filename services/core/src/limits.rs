@@ -152,6 +152,12 @@ pub const VOLUME_RETENTION: Duration = Duration::from_hours(7 * 24);
 pub const EVENTS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// After this an intent without an outcome is closed as unknown.
 pub const INTENT_OPEN_MAX: Duration = Duration::from_mins(10);
+/// In this time a bounded number of a tenant's denied reads is recorded on its trail.
+pub const DENIAL_WINDOW: Duration = Duration::from_mins(1);
+/// Denied reads of one tenant that one process records in [`DENIAL_WINDOW`].
+pub const DENIALS_PER_WINDOW_MAX: u32 = 60;
+/// Tenants whose denied reads are remembered before old ones are forgotten.
+pub const DENIAL_WINDOWS_MAX: usize = 10_000;
 /// Blocks of one relayed page unless asked otherwise: each is a question to a node.
 pub const BLOCKS_RELAYED_DEFAULT: u16 = 20;
 /// Blocks of one relayed page at most.

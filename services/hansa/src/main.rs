@@ -3,6 +3,7 @@
 //! Owns how programs are started: arguments, configuration, exit codes. Must not know what a role
 //! or the API does: roles are library crates, and the client verbs speak the public API only.
 
+mod assembly;
 mod cli;
 mod dev;
 mod role;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hansa_core::{Clock, NodeId, Timestamp};
+use hansa_core::{Clock, NodeId, Timestamp, external_write};
 use hansa_runtime::{
     Fault, LOG_LINES_MAX, Placement, RetainedVolume, Runtime, RuntimeError, Trouble, Workload,
     WorkloadSpec,
@@ -141,7 +141,7 @@ impl ProcessRuntime {
             Next::End => {
                 record.ending_since = Some(now);
                 if let Some(process) = &record.process {
-                    process.signal(&self.boot_id, Signal::TERM);
+                    external_write!(DriverSignal, process.signal(&self.boot_id, Signal::TERM));
                 }
             }
             Next::Kill => {
@@ -171,17 +171,17 @@ impl ProcessRuntime {
             }
             Next::Retire => {
                 let to = format!("retained/{}@{}", record.node, now.unix_micros());
-                fs::rename(&folder, self.config.folder.join(to))?;
+                external_write!(DriverRetire, fs::rename(&folder, self.config.folder.join(to)))?;
                 return Ok(Step::Gone);
             }
         }
-        managed.record.write(&folder.join("workload.json"))?;
+        external_write!(DriverStep, managed.record.write(&folder.join("workload.json")))?;
         Ok(Step::Goes)
     }
 
     fn start(&self, managed: &mut Managed, folder: &Path, now: Timestamp) -> io::Result<Step> {
         let record = &mut managed.record;
-        node_config::write(record, folder)?;
+        external_write!(DriverConfig, node_config::write(record, folder))?;
         let config = folder.join("node.toml");
         let config = config.to_str().ok_or_else(|| io::Error::other("a path is no text"))?;
         let arguments = ["run", "--config", config];
@@ -190,8 +190,12 @@ impl ProcessRuntime {
             None => {
                 let log = log::open(&folder.join("node.log"))?;
                 let program = &self.config.program;
-                process::start(program, &arguments, folder, log, record.generation, now)
-                    .map(|(child, id)| (Some(child), id))
+                let generation = record.generation;
+                external_write!(
+                    DriverSpawn,
+                    process::start(program, &arguments, folder, log, generation, now)
+                )
+                .map(|(child, id)| (Some(child), id))
             }
         };
         match started {
@@ -209,7 +213,7 @@ impl ProcessRuntime {
                 record.rest(now);
             }
         }
-        managed.record.write(&folder.join("workload.json"))?;
+        external_write!(DriverStarted, managed.record.write(&folder.join("workload.json")))?;
         Ok(Step::Rests)
     }
 
@@ -312,11 +316,11 @@ impl Runtime for ProcessRuntime {
         record.run = spec.run;
         record.enrolment_url.clone_from(&spec.enrolment.url);
         let written = (|| {
-            fs::create_dir_all(folder.join("data"))?;
+            external_write!(DriverFolder, fs::create_dir_all(folder.join("data")))?;
             if let Some(token) = &spec.enrolment.token {
-                node_config::write_token(&folder, token)?;
+                external_write!(DriverToken, node_config::write_token(&folder, token))?;
             }
-            record.write(&folder.join("workload.json"))
+            external_write!(DriverWish, record.write(&folder.join("workload.json")))
         })();
         written.map_err(|error| transient(&error))?;
         match held.get_mut(&spec.node) {
@@ -341,7 +345,8 @@ impl Runtime for ProcessRuntime {
         let Some(managed) = held.get_mut(&node) else { return Ok(()) };
         managed.record.removed = true;
         let path = self.folder(node).join("workload.json");
-        managed.record.write(&path).map_err(|error| transient(&error))
+        external_write!(DriverRemoved, managed.record.write(&path))
+            .map_err(|error| transient(&error))
     }
 
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
@@ -359,7 +364,8 @@ impl Runtime for ProcessRuntime {
     async fn purge(&self, before: Timestamp) -> Result<u32, RuntimeError> {
         let mut purged = 0;
         for volume in self.retained().await?.into_iter().filter(|v| v.since < before) {
-            fs::remove_dir_all(&volume.volume).map_err(|error| transient(&error))?;
+            external_write!(DriverPurge, fs::remove_dir_all(&volume.volume))
+                .map_err(|error| transient(&error))?;
             purged += 1;
         }
         Ok(purged)

@@ -2,6 +2,7 @@
 
 use hansa_core::{
     ApiKeyId, Error, Kind, Name, Page, PageRequest, Position, Result, Tag, TenantId, Timestamp,
+    UserId,
 };
 use hansa_types::{ApiKey, Role, TenantKind, TenantPhase};
 use sqlx::{PgConnection, postgres::PgRow};
@@ -27,6 +28,8 @@ pub struct NewApiKey {
     pub role: Role,
     /// Keyed hash of its secret.
     pub secret_hash: Tag,
+    /// Whose account it ends with; none when no person made it.
+    pub created_by: Option<UserId>,
     /// When it is made.
     pub now: Timestamp,
     /// When it stops working.
@@ -119,6 +122,20 @@ impl TenantTx {
                 .map_err(database)?;
         if ended.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound(Kind::ApiKey)) }
     }
+
+    /// Ends every API key that a user of the own tenant has made.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn api_key_end_all(&mut self, user: UserId, now: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE api_key SET ended_at = $2 WHERE created_by = $1 AND ended_at IS NULL")
+            .bind(user.uuid())
+            .bind(now.to_offset())
+            .execute(self.connection())
+            .await
+            .map(drop)
+            .map_err(database)
+    }
 }
 
 impl SystemTx {
@@ -176,11 +193,12 @@ impl SystemTx {
 }
 
 async fn insert(connection: &mut PgConnection, new: &NewApiKey) -> Result<()> {
-    let NewApiKey { id, tenant, tenant_kind, name, role, secret_hash, now, expires_at } = new;
+    let NewApiKey { id, tenant, tenant_kind, name, role, secret_hash, created_by, now, expires_at } =
+        new;
     sqlx::query(
         "INSERT INTO api_key \
-         (id, tenant_id, tenant_kind, name, role, secret_hash, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         (id, tenant_id, tenant_kind, name, role, secret_hash, created_by, created_at, \
+         expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id.uuid())
     .bind(tenant.uuid())
@@ -188,6 +206,7 @@ async fn insert(connection: &mut PgConnection, new: &NewApiKey) -> Result<()> {
     .bind(name.as_str())
     .bind(role.as_str())
     .bind(secret_hash.as_slice())
+    .bind(created_by.map(UserId::uuid))
     .bind(now.to_offset())
     .bind(expires_at.to_offset())
     .execute(connection)

@@ -490,6 +490,53 @@ impl SystemTx {
         self.event_insert(&NewEvent { tenant: None, kind, subject_id, target, at: now }).await
     }
 
+    /// Ledgers that are being ended.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ledger_driven_deleting(&mut self) -> Result<Vec<DrivenLedger>> {
+        let rows =
+            sqlx::query("SELECT * FROM ledger WHERE phase = 'deleting' ORDER BY id LIMIT $1")
+                .bind(i64::from(limits::RECONCILE_PAGE))
+                .fetch_all(self.connection())
+                .await
+                .map_err(database)?;
+        rows.iter().map(read_ledger).collect()
+    }
+
+    /// Wishes the end of all nodes of a ledger; how many should still have run.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn node_end_of_ledger(&mut self, ledger: LedgerId) -> Result<u64> {
+        let ended = sqlx::query(
+            "UPDATE node SET desired = 'deleted', generation = generation + 1, \
+             revision = revision + 1 WHERE ledger_id = $1 AND desired <> 'deleted'",
+        )
+        .bind(ledger.uuid())
+        .execute(self.connection())
+        .await
+        .map_err(database)?;
+        Ok(ended.rows_affected())
+    }
+
+    /// How many nodes of a ledger should still run, and how many are not gone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn node_counts_of_ledger(&mut self, ledger: LedgerId) -> Result<(i64, i64)> {
+        let row = sqlx::query(
+            "SELECT count(*) FILTER (WHERE desired <> 'deleted') AS wanted, count(*) AS left \
+             FROM node WHERE ledger_id = $1 AND phase <> 'deleted'",
+        )
+        .bind(ledger.uuid())
+        .fetch_one(self.connection())
+        .await
+        .map_err(database)?;
+        let row = Read(&row);
+        Ok((row.get("wanted")?, row.get("left")?))
+    }
+
     /// Whether a consortium was ended.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ pub use migrate::{MigrateError, OWNER_ROLE, ROLES_SQL, migrate};
 pub use node::NewNode;
 pub use operation::{Lease, LeasedOperation, NewOperation};
 pub use session::{NewSession, SessionCredential};
-pub use store::{Pools, Store};
+pub use store::{PoolUse, Pools, Store};
 pub use tenant::NewTenant;
 pub use tx::{SystemTx, TenantTx};
 pub use user::{NewUser, SignIn, UserChanges};

@@ -164,6 +164,22 @@ impl TenantTx {
 }
 
 impl SystemTx {
+    /// How many operations have not ended, by state.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn operation_open_counts(&mut self) -> Result<Vec<(OperationState, i64)>> {
+        let rows = sqlx::query(
+            "SELECT state, count(*) AS number FROM operation WHERE finished_at IS NULL \
+             GROUP BY state",
+        )
+        .fetch_all(self.connection())
+        .await
+        .map_err(database)?;
+        let count = |row: &PgRow| Ok((Read(row).text("state")?, Read(row).get("number")?));
+        rows.iter().map(count).collect()
+    }
+
     /// Takes up to `most` open operations that nobody holds, oldest first.
     ///
     /// # Errors

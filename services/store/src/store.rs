@@ -24,6 +24,17 @@ pub struct Pools {
     pub system: PgConnectOptions,
 }
 
+/// How one pool is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// `tenant` or `system`.
+    pub name: &'static str,
+    /// Connections, used or not.
+    pub open: u32,
+    /// Connections that nobody uses.
+    pub idle: u32,
+}
+
 /// The control plane's database.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -65,6 +76,17 @@ impl Store {
     /// [`hansa_core::Error::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(&self.tenant).await.map(drop).map_err(database)
+    }
+
+    /// How the pools are used now, each with its name.
+    #[must_use]
+    pub fn pools(&self) -> [PoolUse; 2] {
+        let used = |name, pool: &PgPool| PoolUse {
+            name,
+            open: pool.size(),
+            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+        };
+        [used("tenant", &self.tenant), used("system", &self.system)]
     }
 
     /// Ends all connections.

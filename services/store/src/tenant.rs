@@ -1,6 +1,8 @@
 //! Tenants.
 
-use hansa_core::{Name, Page, PageRequest, Position, Result, TenantId, Timestamp};
+use hansa_core::{
+    Error, Kind, Name, Page, PageRequest, Position, Result, Revision, TenantId, Timestamp,
+};
 use hansa_types::{DisplayName, Tenant, TenantKind};
 use sqlx::postgres::PgRow;
 
@@ -37,6 +39,22 @@ impl TenantTx {
             .map_err(database)?;
         row.as_ref().map(read).transpose()
     }
+
+    /// How many consortiums that are not gone the own tenant owns or has a seat in.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenant_seat_count(&mut self) -> Result<u32> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM consortium_access a JOIN consortium c ON c.id = a.consortium_id \
+             WHERE a.tenant_id = hansa_tenant() AND a.relation IN ('owner', 'member') \
+             AND c.phase <> 'deleted'",
+        )
+        .fetch_one(self.connection())
+        .await
+        .map_err(database)?;
+        u32::try_from(count).map_err(Error::internal)
+    }
 }
 
 impl SystemTx {
@@ -65,7 +83,7 @@ impl SystemTx {
     /// # Errors
     /// When the database does not answer.
     pub async fn tenant_get(&mut self, id: TenantId) -> Result<Option<Tenant>> {
-        let row = sqlx::query("SELECT * FROM tenant WHERE id = $1")
+        let row = sqlx::query("SELECT * FROM tenant WHERE id = $1 AND phase <> 'deleted'")
             .bind(id.uuid())
             .fetch_optional(self.connection())
             .await
@@ -73,12 +91,44 @@ impl SystemTx {
         row.as_ref().map(read).transpose()
     }
 
+    /// A tenant, locked: nobody takes a seat for it until this transaction ends, because a seat
+    /// refers to its row.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn tenant_lock(&mut self, id: TenantId) -> Result<Tenant> {
+        let row =
+            sqlx::query("SELECT * FROM tenant WHERE id = $1 AND phase <> 'deleted' FOR UPDATE")
+                .bind(id.uuid())
+                .fetch_optional(self.connection())
+                .await
+                .map_err(database)?;
+        row.as_ref().map(read).transpose()?.ok_or(Error::NotFound(Kind::Tenant))
+    }
+
+    /// Ends a tenant that still has the expected revision: none of its credentials works any more.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub async fn tenant_end(&mut self, id: TenantId, expected: Revision) -> Result<()> {
+        let ended = sqlx::query(
+            "UPDATE tenant SET phase = 'deleted', revision = revision + 1 \
+             WHERE id = $1 AND revision = $2 AND phase <> 'deleted'",
+        )
+        .bind(id.uuid())
+        .bind(expected.get())
+        .execute(self.connection())
+        .await
+        .map_err(database)?;
+        if ended.rows_affected() == 1 { Ok(()) } else { Err(Error::Stale) }
+    }
+
     /// A tenant by its exact name.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn tenant_by_name(&mut self, name: &Name) -> Result<Option<Tenant>> {
-        let row = sqlx::query("SELECT * FROM tenant WHERE name = $1")
+        let row = sqlx::query("SELECT * FROM tenant WHERE name = $1 AND phase <> 'deleted'")
             .bind(name.as_str())
             .fetch_optional(self.connection())
             .await
@@ -92,7 +142,8 @@ impl SystemTx {
     /// When the database does not answer.
     pub async fn tenant_list(&mut self, page: PageRequest) -> Result<Page<Tenant>> {
         let rows = sqlx::query(
-            "SELECT * FROM tenant WHERE ($1::uuid IS NULL OR id < $1) ORDER BY id DESC LIMIT $2",
+            "SELECT * FROM tenant WHERE phase <> 'deleted' AND ($1::uuid IS NULL OR id < $1) \
+             ORDER BY id DESC LIMIT $2",
         )
         .bind(page.after.map(Position::id))
         .bind(i64::from(page.size.get()) + 1)

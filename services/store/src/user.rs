@@ -160,6 +160,23 @@ impl TenantTx {
             None => self.user_get(id).await.and(Err(Error::Stale)),
         }
     }
+
+    /// Removes a user that still has the expected revision, with its sessions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Stale`].
+    pub async fn user_delete(&mut self, id: UserId, expected: Revision) -> Result<()> {
+        let deleted = sqlx::query("DELETE FROM app_user WHERE id = $1 AND revision = $2")
+            .bind(id.uuid())
+            .bind(expected.get())
+            .execute(self.connection())
+            .await
+            .map_err(database)?;
+        match deleted.rows_affected() {
+            0 => self.user_get(id).await.and(Err(Error::Stale)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl SystemTx {
@@ -184,7 +201,7 @@ impl SystemTx {
             "SELECT u.id, u.tenant_id, t.phase AS tenant_phase, u.role, u.phase, u.password_hash, \
              u.failures::bigint AS failures, u.paused_until \
              FROM app_user u JOIN tenant t ON t.id = u.tenant_id \
-             WHERE t.name = $1 AND u.email = $2",
+             WHERE t.name = $1 AND t.phase <> 'deleted' AND u.email = $2",
         )
         .bind(tenant.as_str())
         .bind(email.as_str())

@@ -1,7 +1,9 @@
-//! Logs and shutdown, the same for every service.
+//! Logs, metrics and shutdown, the same for every service.
 //!
-//! Owns how a process logs and how it learns that it should end. Must not know any other crate of
+//! Owns how a process logs, how it shows its metrics, and how it learns that it should end. Must not know any other crate of
 //! ours.
+
+pub mod metrics;
 
 use std::io::IsTerminal as _;
 

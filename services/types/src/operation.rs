@@ -21,6 +21,8 @@ word_enum! {
         NodeDelete = "node_delete",
         /// Composes the genesis and brings a ledger to its first block.
         LedgerLaunch = "ledger_launch",
+        /// Ends a ledger's nodes.
+        LedgerDelete = "ledger_delete",
         /// Ends a consortium's nodes and ledgers.
         ConsortiumDelete = "consortium_delete",
     }
@@ -39,7 +41,9 @@ impl OperationKind {
             Self::LedgerLaunch => {
                 &["enrol_nodes", "collect_signatures", "publish_genesis", "first_block"]
             }
-            Self::ConsortiumDelete => &["stop_nodes", "remove_nodes", "retain_volumes"],
+            Self::LedgerDelete | Self::ConsortiumDelete => {
+                &["stop_nodes", "remove_nodes", "retain_volumes"]
+            }
         }
     }
 }

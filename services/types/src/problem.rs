@@ -55,6 +55,10 @@ word_enum! {
         KeyInvalid = "key_invalid",
         /// 409: a tenant needs an active administrator.
         LastAdministrator = "last_administrator",
+        /// 409: the tenant has seats in consortiums that have not ended.
+        TenantHasSeats = "tenant_has_seats",
+        /// 409: nobody removes the account that they act with.
+        OwnAccount = "own_account",
         /// 409: the owner cannot leave its consortium.
         OwnerCannotLeave = "owner_cannot_leave",
         /// 409: another operation on this has not ended yet; wait for it.
@@ -92,6 +96,8 @@ impl Code {
             | Self::InvitationClosed
             | Self::AlreadyMember
             | Self::LastAdministrator
+            | Self::TenantHasSeats
+            | Self::OwnAccount
             | Self::OwnerCannotLeave
             | Self::OperationInProgress
             | Self::OperationEnded
@@ -142,6 +148,8 @@ impl Code {
             Refusal::SignatureInvalid => Self::SignatureInvalid,
             Refusal::KeyInvalid => Self::KeyInvalid,
             Refusal::LastAdministrator => Self::LastAdministrator,
+            Refusal::TenantHasSeats { .. } => Self::TenantHasSeats,
+            Refusal::OwnAccount => Self::OwnAccount,
             Refusal::OwnerCannotLeave => Self::OwnerCannotLeave,
             Refusal::OperationInProgress => Self::OperationInProgress,
             Refusal::OperationEnded => Self::OperationEnded,

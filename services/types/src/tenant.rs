@@ -23,6 +23,8 @@ word_enum! {
         Active = "active",
         /// They do not; nodes keep running.
         Suspended = "suspended",
+        /// It is gone; its name is free again.
+        Deleted = "deleted",
     }
 }
 

@@ -37,6 +37,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
             "hansa-control",
             "hansa-core",
             "hansa-postgres",
+            "hansa-runtime",
             "hansa-runtime-process",
             "hansa-store",
             "hansa-telemetry",

@@ -6,7 +6,7 @@ use hansa_core::{Error, RequestId, Secret};
 use hansa_types::{Code, Me};
 use http::{HeaderMap, Method, header};
 
-use crate::{error::ApiError, server::Api};
+use crate::{denial::Asking, error::ApiError, server::Api};
 
 /// Only sent back over TLS, to this host, to no other path, and never shown to scripts.
 pub(crate) const SESSION_COOKIE: &str = "__Host-hansa_session";
@@ -30,6 +30,9 @@ impl FromRequestParts<Api> for Caller {
         let Authenticated { context, me, credential, from_cookie } = found;
         if from_cookie && !is_safe(&parts.method) {
             check_origin(&parts.headers, api, Missing::Refused)?;
+        }
+        if let Some(asking) = parts.extensions.get::<Asking>() {
+            asking.is(&context);
         }
         Ok(Self { context, me, credential })
     }

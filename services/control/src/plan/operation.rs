@@ -33,8 +33,8 @@ pub enum Facts {
         /// Why a node failed.
         node_failure: Option<OperationReason>,
     },
-    /// A consortium that is being ended.
-    Consortium {
+    /// A ledger or a consortium that is being ended.
+    Ending {
         /// No node is meant to run.
         nodes_ended: bool,
         /// No node is left.
@@ -119,7 +119,9 @@ fn done(kind: OperationKind, facts: Facts) -> usize {
     let first = |conditions: &[bool]| conditions.iter().take_while(|holds| **holds).count();
     match facts {
         Facts::Gone => match kind {
-            OperationKind::NodeDelete | OperationKind::ConsortiumDelete => all,
+            OperationKind::NodeDelete
+            | OperationKind::LedgerDelete
+            | OperationKind::ConsortiumDelete => all,
             OperationKind::NodeCreate
             | OperationKind::NodeStart
             | OperationKind::NodeStop
@@ -130,7 +132,7 @@ fn done(kind: OperationKind, facts: Facts) -> usize {
             // A ledger that agrees has started, whatever became of a single node meanwhile.
             first(&[composed, published, published && (started || running), running])
         }
-        Facts::Consortium { nodes_ended, nodes_gone, deleted } => {
+        Facts::Ending { nodes_ended, nodes_gone, deleted } => {
             first(&[nodes_ended, nodes_gone, deleted])
         }
         Facts::Node { phase, settled, enrolled, reason: _ } => match kind {
@@ -142,7 +144,9 @@ fn done(kind: OperationKind, facts: Facts) -> usize {
             OperationKind::NodeDelete => {
                 first(&[phase == NodePhase::Deleting, phase == NodePhase::Deleted])
             }
-            OperationKind::LedgerLaunch | OperationKind::ConsortiumDelete => 0,
+            OperationKind::LedgerLaunch
+            | OperationKind::LedgerDelete
+            | OperationKind::ConsortiumDelete => 0,
         },
     }
 }
@@ -154,7 +158,7 @@ fn failure(facts: Facts) -> Option<OperationReason> {
         }
         Facts::Launch { published: false, node_failure, .. } => node_failure,
         Facts::Gone => Some(OperationReason::Cancelled),
-        Facts::Node { .. } | Facts::Launch { .. } | Facts::Consortium { .. } => None,
+        Facts::Node { .. } | Facts::Launch { .. } | Facts::Ending { .. } => None,
     }
 }
 
@@ -162,7 +166,7 @@ fn failure(facts: Facts) -> Option<OperationReason> {
 const fn can_cancel(facts: Facts) -> bool {
     match facts {
         Facts::Launch { published, .. } => !published,
-        Facts::Node { .. } | Facts::Consortium { .. } | Facts::Gone => true,
+        Facts::Node { .. } | Facts::Ending { .. } | Facts::Gone => true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Launches: enrolled nodes and signatures become a charter, a genesis, a running ledger.
 
-use hansa_core::{Error, Result};
+use hansa_core::{Error, Result, external_write};
 use hansa_store::{DrivenLedger, DrivenNode};
 use hansa_types::LedgerPhase;
 use ledger_types::{Policy, Quorum, genesis::Charter};
@@ -37,7 +37,7 @@ impl Controller {
         if nodes.iter().any(|node| node.identity.is_none()) {
             return Ok(());
         }
-        let authority = self.vault.authority(ledger.id).await?;
+        let authority = external_write!(LaunchAuthority, self.vault.authority(ledger.id).await)?;
         let mut tx = self.tx().await?;
         let members = tx.member_driven(ledger.consortium).await?;
         let (percentage, comparator) = tx.consortium_threshold(ledger.consortium).await?;
@@ -47,7 +47,7 @@ impl Controller {
         let document = serde_json::to_value(&composed).map_err(Error::internal)?;
         tx.approval_clear(ledger.id).await?;
         tx.ledger_set_charter(ledger, Some(&document), self.now()).await?;
-        tx.commit().await?;
+        external_write!(LaunchCharter, tx.commit().await)?;
         tracing::info!(ledger.id = %ledger.id, "the charter waits for its members' signatures");
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Controller {
         };
         let document = serde_json::to_value(&genesis).map_err(Error::internal)?;
         tx.ledger_publish(ledger, &document, now).await?;
-        tx.commit().await?;
+        external_write!(LaunchGenesis, tx.commit().await)?;
         tracing::info!(ledger.id = %ledger.id, "the genesis is published");
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Controller {
         let now = self.now();
         let mut tx = self.tx().await?;
         tx.ledger_enter(ledger, LedgerPhase::Running, None, now).await?;
-        tx.commit().await?;
+        external_write!(LaunchRunning, tx.commit().await)?;
         tracing::info!(ledger.id = %ledger.id, "the ledger runs");
         Ok(())
     }

@@ -4,22 +4,29 @@
 //! the database and the runtime say. Several controllers may run at once; what they write is
 //! guarded by revisions and leases.
 
-mod consortium;
+mod ending;
 mod housekeeping;
 mod launch;
+mod metrics;
 mod node;
 mod observe;
 mod operation;
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hansa_authz::OpContext;
 use hansa_clients::{Nodes, Vault};
 use hansa_core::{Clock, Error, Mac, RequestId, Result, Secret, Timestamp, Uuid, limits};
 use hansa_runtime::Runtime;
 use hansa_store::{Store, SystemTx};
+use prometheus::Registry;
 use tokio::sync::watch;
 
+use metrics::Metrics;
 pub use operation::HeldOperations;
 
 /// What a controller is made of.
@@ -51,6 +58,7 @@ pub struct Controller {
     vault: Arc<dyn Vault>,
     nodes: Arc<dyn Nodes>,
     enrolment_url: String,
+    metrics: Metrics,
     /// Who holds leases.
     id: Uuid,
 }
@@ -69,8 +77,17 @@ impl Controller {
             vault,
             nodes,
             enrolment_url,
+            metrics: Metrics::new(),
             id: Uuid::now_v7(),
         })
+    }
+
+    /// Shows its metrics in a registry.
+    ///
+    /// # Errors
+    /// When the registry has metrics of these names.
+    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        self.metrics.register(registry)
     }
 
     /// Reconciles until it is dropped. Steps wake one another through the database's
@@ -94,19 +111,24 @@ impl Controller {
     /// The first failure; every reconciler has had its turn by then.
     pub async fn pass(&self, held: &mut HeldOperations) -> Result<()> {
         let passes = [
-            ("consortiums", self.reconcile_consortiums().await),
-            ("nodes", self.reconcile_nodes().await),
-            ("launches", self.reconcile_launches().await),
-            ("operations", self.reconcile_operations(held).await),
+            self.look("consortiums", self.end_consortiums()).await,
+            self.look("ledgers", self.end_ledgers()).await,
+            self.look("nodes", self.reconcile_nodes()).await,
+            self.look("launches", self.reconcile_launches()).await,
+            self.look("operations", self.reconcile_operations(held)).await,
         ];
-        let mut first = Ok(());
-        for (name, passed) in passes {
-            if let Err(error) = passed {
-                log_failure(name, &error);
-                first = first.and(Err(error));
-            }
+        passes.into_iter().fold(Ok(()), Result::and)
+    }
+
+    /// One look of one reconciler, measured; a failure is logged.
+    async fn look(&self, name: &'static str, look: impl Future<Output = Result<()>>) -> Result<()> {
+        let began = Instant::now();
+        let looked = look.await;
+        self.metrics.looked(name, began.elapsed(), looked.is_ok());
+        if let Err(error) = &looked {
+            log_failure(name, error);
         }
-        first
+        looked
     }
 
     async fn drive(self: Arc<Self>, mut changes: watch::Receiver<u64>) {
@@ -135,9 +157,8 @@ impl Controller {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            if let Err(error) = look(self.clone()).await {
-                log_failure(name, &error);
-            }
+            // A failure was logged; the next look tries again.
+            let _ = self.look(name, look(self.clone())).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hansa_core::{Error, NodeId, Result, limits};
+use hansa_core::{Error, NodeId, Result, external_write, limits};
 use hansa_runtime::{Enrolment, RuntimeError, Workload, WorkloadSpec};
 use hansa_store::{DrivenNode, NodePlacement, NodeRecord};
 
@@ -47,7 +47,10 @@ impl Controller {
         match act {
             Act::None => {}
             Act::Apply { run, mint } => self.apply(node, run, mint).await?,
-            Act::Remove => self.runtime.remove(node.id).await.map_err(of_runtime)?,
+            Act::Remove => {
+                let asked = external_write!(NodeRemove, self.runtime.remove(node.id).await);
+                asked.map_err(of_runtime)?;
+            }
         }
         let observed = if settled { node.generation } else { node.record.observed_generation };
         // What was just asked for is seen in the next look; addresses are known at once.
@@ -73,7 +76,7 @@ impl Controller {
         }
         let mut tx = self.tx().await?;
         tx.node_record(node, &record, self.now()).await?;
-        tx.commit().await
+        external_write!(NodeRecord, tx.commit().await)
     }
 
     /// Asks the runtime. A token is stored before it is handed out: one that nobody knows would be
@@ -83,7 +86,7 @@ impl Controller {
             let (token, new) = enrolment::mint(&self.mac, node.tenant, node.id, self.now())?;
             let mut tx = self.tx().await?;
             tx.enrolment_token_insert(&new).await?;
-            tx.commit().await?;
+            external_write!(NodeToken, tx.commit().await)?;
             Some(token)
         } else {
             None
@@ -97,7 +100,7 @@ impl Controller {
             run,
             enrolment: Enrolment { url: self.enrolment_url.clone(), token },
         };
-        self.runtime.apply(&spec).await.map_err(of_runtime)
+        external_write!(NodeApply, self.runtime.apply(&spec).await).map_err(of_runtime)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt as _, stream};
 use hansa_clients::NodeIncident;
-use hansa_core::{Result, Timestamp, limits};
+use hansa_core::{Result, Timestamp, external_write, limits};
 use hansa_store::{DrivenNode, FoundIncident};
 use hansa_types::{IncidentKind, NodeObservation, RunState};
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl Controller {
                 tx.incident_put(&found, now).await?;
             }
         }
-        tx.commit().await
+        external_write!(NodeObserve, tx.commit().await)
     }
 }
 

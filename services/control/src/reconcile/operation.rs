@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hansa_core::{Error, OperationId, Result, Timestamp, limits};
+use hansa_core::{Error, OperationId, Result, Timestamp, external_write, limits};
 use hansa_store::{LeasedOperation, SystemTx};
-use hansa_types::{LedgerPhase, NodePhase, Operation, OperationReason, OperationState, RunState};
+use hansa_types::{
+    LedgerPhase, NodePhase, Operation, OperationKind, OperationReason, OperationState, RunState,
+};
 
 use super::{Controller, log_failure};
 use crate::plan::operation::{Facts, Progress, progress};
@@ -23,7 +25,9 @@ impl Controller {
         for leased in tx.operation_lease(self.id, now, limits::OPERATION_LEASE, most).await? {
             held.0.insert(leased.operation.id, (leased, now + limits::OPERATION_LEASE));
         }
-        tx.commit().await?;
+        let open = tx.operation_open_counts().await?;
+        external_write!(OperationLease, tx.commit().await)?;
+        self.metrics.operations_open(&open);
         for id in held.0.keys().copied().collect::<Vec<_>>() {
             let Some((leased, until)) = held.0.get_mut(&id) else { continue };
             match self.follow(leased, until).await {
@@ -59,7 +63,8 @@ impl Controller {
                     self.give_up(&mut tx, &before, reason, now).await?;
                 }
                 tx.operation_finish(leased.lease, &steps, state, reason, now).await?;
-                tx.commit().await?;
+                external_write!(OperationFinish, tx.commit().await)?;
+                self.metrics.operation_finished(state);
                 Ok(Ended::Yes)
             }
             None => {
@@ -70,7 +75,7 @@ impl Controller {
                     leased.operation = tx
                         .operation_progress(leased.lease, &steps, deadline_at, Some(*until), now)
                         .await?;
-                    tx.commit().await?;
+                    external_write!(OperationProgress, tx.commit().await)?;
                 }
                 Ok(Ended::No)
             }
@@ -124,6 +129,14 @@ impl Controller {
         }
         if let Some(id) = target.ledger_id {
             let Some(ledger) = tx.ledger_driven(id).await? else { return Ok(Facts::Gone) };
+            if operation.kind == OperationKind::LedgerDelete {
+                let (wanted, left) = tx.node_counts_of_ledger(id).await?;
+                return Ok(Facts::Ending {
+                    nodes_ended: wanted == 0,
+                    nodes_gone: left == 0,
+                    deleted: ledger.phase == LedgerPhase::Deleted,
+                });
+            }
             if matches!(ledger.phase, LedgerPhase::Deleting | LedgerPhase::Deleted) {
                 return Ok(Facts::Gone);
             }
@@ -139,7 +152,7 @@ impl Controller {
         }
         let Some(id) = target.consortium_id else { return Ok(Facts::Gone) };
         let (wanted, left) = tx.node_counts(id).await?;
-        Ok(Facts::Consortium {
+        Ok(Facts::Ending {
             nodes_ended: wanted == 0,
             nodes_gone: left == 0,
             deleted: tx.consortium_is_deleted(id).await?,

@@ -193,6 +193,8 @@ const fn next_step(code: Code) -> Option<&'static str> {
         Code::OperationInProgress => {
             Some("`hansa operation list` shows it; `operation wait` waits")
         }
+        Code::TenantHasSeats => Some("end its consortiums, or take its seats back, first"),
+        Code::OwnAccount => Some("ask another administrator of your tenant"),
         Code::WrongPhase => Some("look at its phase with `get`"),
         Code::InvitationClosed => Some("ask the owner for a new invitation"),
         Code::QuotaExceeded => Some("delete what is not needed any more"),

@@ -1,6 +1,5 @@
 //! `hansa dev`: a whole control plane on this machine, with three tenants to try it.
 
-mod console;
 mod demo;
 mod folder;
 mod services;
@@ -10,14 +9,14 @@ mod vault_process;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use hansa_telemetry::Shutdown;
 use tokio::net::TcpListener;
 
-use crate::cli::Output;
+use crate::{assembly::bind, cli::Output};
 use folder::{Folder, default_state};
-use status::DevFile;
+use status::{DevFile, Ports};
 
 /// Port of the API and the console unless asked otherwise.
 const PORT: u16 = 8_080;
@@ -37,6 +36,9 @@ pub(crate) struct Dev {
     /// Port of the API and the console on this machine.
     #[arg(long, value_name = "N", default_value_t = PORT)]
     port: u16,
+    /// Port of the metrics on this machine. [default: the one after --port]
+    #[arg(long, value_name = "N")]
+    metrics_port: Option<u16>,
     /// The program of ledger nodes. [default: hansa-node beside this program]
     #[arg(long, value_name = "FILE")]
     node_program: Option<PathBuf>,
@@ -88,17 +90,19 @@ impl Dev {
 
     async fn start(self, folder: Folder) -> Result<()> {
         let _lock = folder.lock()?;
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("{address} is in use: choose another with --port"))?;
+        let (measured, metrics_port) = match self.metrics_port {
+            Some(port) => (bind(local(port), "--metrics-port").await?, port),
+            None => metrics_beside(self.port).await?,
+        };
+        let listener = bind(local(self.port), "--port").await?;
         let (ender, shutdown) = Shutdown::new();
         let mut running =
             services::start(&folder, self.port, self.node_program, self.console, shutdown).await?;
         let secrets = tenants::ensure(&folder, &running.control).await?;
-        let file = DevFile::new(&folder, self.port, running.database_url.clone(), &secrets);
+        let ports = Ports { api: self.port, metrics: metrics_port };
+        let file = DevFile::new(&folder, ports, running.database_url.clone(), &secrets);
         file.write(&folder)?;
-        let served = tokio::spawn(running.serve(listener));
+        let served = tokio::spawn(running.serve(listener, measured));
         println!("{}", file.summary());
         hansa_telemetry::terminated().await?;
         ender.end();
@@ -106,4 +110,20 @@ impl Dev {
         running.end().await;
         Ok(())
     }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// The port after the API's; another free one where somebody has it, perhaps the API of a second
+/// installation. `dev.json` says which it became.
+async fn metrics_beside(port: u16) -> Result<(TcpListener, u16)> {
+    let beside = bind(local(port.wrapping_add(1)), "--metrics-port").await;
+    let listener = match beside {
+        Ok(listener) => listener,
+        Err(_) => bind(local(0), "--metrics-port").await?,
+    };
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
 }

@@ -4,9 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use hansa_api::Api;
 use hansa_clients::{HttpNodes, Vault};
-use hansa_control::{Config, ControlPlane, Controller, ControllerConfig, VaultJwtKeys};
+use hansa_control::ControlPlane;
 use hansa_core::SystemClock;
 use hansa_postgres::{Cluster, ClusterConfig, Installation, Login};
 use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
@@ -17,9 +16,11 @@ use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    console,
     folder::{Folder, write_private},
     vault_process::VaultProcess,
+};
+use crate::assembly::{
+    ApiParts, ApiService, ControllerParts, ControllerService, DRAIN_TIME_MAX, Metrics, serve,
 };
 
 const DATABASE: &str = "hansa";
@@ -29,8 +30,6 @@ const IDENTITY: Login = Login { role: "hansa_identity_login", group: "hansa_iden
 const CONTROLLER: Login = Login { role: "hansa_controller_login", group: "hansa_controller" };
 const VAULT: Login = Login { role: "hansa_vault_login", group: "hansa_vault" };
 
-/// How long requests may take to end when the process does.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long the process may take to end.
 const END_TIME_MAX: Duration = Duration::from_secs(20);
 /// Ports of one installation's nodes: below the range of outgoing connections, and apart from the
@@ -42,6 +41,7 @@ pub(crate) struct Running {
     pub(crate) control: Arc<ControlPlane>,
     pub(crate) database_url: String,
     router: Router,
+    metrics: Metrics,
     shutdown: Shutdown,
     stores: Vec<Store>,
     tasks: Vec<JoinHandle<()>>,
@@ -57,82 +57,65 @@ pub(crate) async fn start(
 ) -> Result<Running> {
     let cluster = database(folder).await?;
     let vault = vault(folder, &cluster, &shutdown).await?;
-    let clock = Arc::new(SystemClock);
     let runtime_config = ProcessRuntimeConfig {
         program: node_program.map_or_else(beside_us, Ok)?,
         folder: folder.join("runtime"),
         ports: node_ports(port),
-        clock: clock.clone(),
+        clock: Arc::new(SystemClock),
     };
     let (runtime, supervised) =
         ProcessRuntime::open(runtime_config).context("opening the folder of the nodes")?;
     let nodes = Arc::new(HttpNodes::default());
     let login = |login| cluster.login(login, DATABASE);
-    let api_store = Store::new(Pools { tenant: login(API), system: login(IDENTITY) });
-    let (control, follower) = ControlPlane::new(Config {
-        store: api_store.clone(),
-        clock: clock.clone(),
+    let metrics = Metrics::new()?;
+    let origin = |host| format!("http://{host}:{port}");
+    let parts = ApiParts {
+        database: Pools { tenant: login(API), system: login(IDENTITY) },
         credential_key: folder.secret("credential.key")?,
         page_key: folder.secret("page.key")?,
-        jwt_keys: Arc::new(VaultJwtKeys::new(vault.clone())),
         vault: vault.clone(),
+        nodes: nodes.clone(),
         runtime: Some(runtime.clone()),
-        nodes: Some(nodes.clone()),
-        issuer: format!("http://127.0.0.1:{port}"),
-    });
-    let store = Store::new(Pools { tenant: login(API), system: login(CONTROLLER) });
-    let controller = Controller::new(ControllerConfig {
-        store: store.clone(),
-        clock,
+        public_url: origin("127.0.0.1"),
+        origins: ["localhost", "127.0.0.1"].map(origin).to_vec(),
+        console,
+    };
+    let api = ApiService::assemble(parts, &metrics)?;
+    let parts = ControllerParts {
+        database: Pools { tenant: login(API), system: login(CONTROLLER) },
         credential_key: folder.secret("credential.key")?,
-        runtime,
         vault,
         nodes,
-        enrolment_url: format!("http://127.0.0.1:{port}"),
-    });
+        runtime,
+        enrolment_url: origin("127.0.0.1"),
+    };
+    let ControllerService { controller, store } = ControllerService::assemble(parts, &metrics)?;
     let tasks = vec![
-        tokio::spawn(follower),
+        tokio::spawn(api.follower),
         tokio::spawn(supervised),
         tokio::spawn(async move { controller.run().await }),
     ];
-    let origins = ["localhost", "127.0.0.1"]
-        .map(|host| format!("http://{host}:{port}").parse().expect("an origin is plain text"));
-    let api = hansa_api::router(Api::new(control.clone(), origins.to_vec()));
-    let router = match console {
-        Some(folder) => console::beside(api, &folder)?,
-        None => api,
-    };
     Ok(Running {
-        router,
-        control,
+        router: api.router,
+        control: api.control,
         database_url: url(&cluster.superuser(DATABASE)),
+        metrics,
         shutdown,
-        stores: vec![api_store, store],
+        stores: vec![api.store, store],
         tasks,
     })
 }
 
 impl Running {
     /// Answers until the shutdown, and then for as long as open requests may take.
-    pub(crate) fn serve(&self, listener: TcpListener) -> impl Future<Output = ()> + use<> {
-        let router = self.router.clone();
-        let (shutdown, drain) = (self.shutdown.clone(), self.shutdown.clone());
-        async move {
-            let begun = async move { shutdown.begun().await };
-            let served = axum::serve(listener, router).with_graceful_shutdown(begun);
-            let limit = async {
-                drain.begun().await;
-                tokio::time::sleep(DRAIN_TIME_MAX).await;
-            };
-            tokio::select! {
-                served = async { served.await } => {
-                    if let Err(error) = served {
-                        tracing::error!(%error, "the server failed");
-                    }
-                }
-                () = limit => tracing::info!("open requests were ended"),
-            }
-        }
+    pub(crate) fn serve(
+        &mut self,
+        listener: TcpListener,
+        measured: TcpListener,
+    ) -> impl Future<Output = ()> + use<> {
+        let metrics = self.metrics.clone().serve(measured, self.shutdown.clone());
+        self.tasks.push(tokio::spawn(metrics));
+        serve(self.router.clone(), listener, self.shutdown.clone())
     }
 
     /// Ends what is left.

@@ -22,6 +22,9 @@ pub(crate) struct DevFile {
     pub(crate) api: String,
     /// Address of the console.
     pub(crate) console: String,
+    /// What Prometheus reads: the API and the controller together.
+    #[serde(default)]
+    pub(crate) metrics: String,
     /// The database, as the role that made it.
     pub(crate) database_url: String,
     /// Who can sign in.
@@ -33,6 +36,13 @@ pub(crate) struct DevFile {
     /// The walked main job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) demo: Option<Demo>,
+}
+
+/// Where a control plane answers on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub(crate) api: u16,
+    pub(crate) metrics: u16,
 }
 
 /// What the walked main job has made.
@@ -69,7 +79,13 @@ pub(crate) struct DevUser {
 
 impl DevFile {
     /// What a control plane that has started says; the demo stays as it was walked.
-    pub(crate) fn new(folder: &Folder, port: u16, database_url: String, secrets: &Secrets) -> Self {
+    pub(crate) fn new(
+        folder: &Folder,
+        ports: Ports,
+        database_url: String,
+        secrets: &Secrets,
+    ) -> Self {
+        let Ports { api: port, metrics } = ports;
         let user = |tenant: &&str| DevUser {
             tenant: (*tenant).to_owned(),
             email: tenants::email(tenant),
@@ -80,6 +96,7 @@ impl DevFile {
             api: format!("http://127.0.0.1:{port}"),
             // Browsers keep secure cookies for this name without TLS.
             console: format!("http://localhost:{port}"),
+            metrics: format!("http://127.0.0.1:{metrics}/metrics"),
             database_url,
             users: TENANTS.iter().chain([&PLATFORM]).map(user).collect(),
             api_keys: secrets.api_keys.clone(),
@@ -100,7 +117,10 @@ impl DevFile {
 
     /// For people.
     pub(crate) fn summary(&self) -> String {
-        let mut text = format!("console  {}\napi      {}\n", self.console, self.api);
+        let mut text = format!(
+            "console  {}\napi      {}\nmetrics  {}\n",
+            self.console, self.api, self.metrics
+        );
         for DevUser { tenant, email, password } in &self.users {
             text += &format!("sign in  tenant {tenant}, {email}, password {password}\n");
         }
