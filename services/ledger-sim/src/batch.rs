@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::world::{Failure, Report, run};
+use crate::{
+    faults::{Failure, Report},
+    world::run,
+};
 
 /// Runs `seeds` seeds from `from` on; calls `each` after every one of them.
 pub fn run_many(

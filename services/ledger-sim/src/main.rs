@@ -3,7 +3,10 @@
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ledger_sim::{Failure, run_many};
+use ledger_sim::{Failure, Fault, Plan, run_many};
+
+/// From this many seeds on every fault must have done something.
+const ENOUGH_SEEDS: u64 = 500;
 
 const HELP: &str = "\
 ledger-sim [--seeds N] [--from S] [--verbose]
@@ -66,12 +69,22 @@ fn simulate(options: &Options) -> ExitCode {
         "{} seeds from {}: {} heights, {} transactions applied, {seconds:.1} s",
         options.seeds, options.from, total.heights, total.applied
     );
-    for (fault, count) in &total.faults {
-        println!("  {fault:<20} {count:>9}");
+    println!(
+        "{} proofs of fraud, {} segments mended, {} states rebuilt; faults by name:",
+        total.evidence, total.blocks_mended, total.states_rebuilt
+    );
+    for fault in Fault::all() {
+        let count = total.faults.get(&fault).copied().unwrap_or(0);
+        println!("  {:<42} {count:>9}", fault.to_string());
     }
     for Failure { seed, what } in &failures {
         eprintln!("seed {seed} failed: {what}");
+        eprintln!("  plan: {:?}", Plan::of(*seed));
         eprintln!("  replay: cargo xtask sim --seeds 1 --from {seed} --verbose");
     }
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let idle = if options.seeds >= ENOUGH_SEEDS { total.never_fired() } else { Vec::new() };
+    for fault in &idle {
+        eprintln!("{fault}: never did anything, so this run proves nothing about it");
+    }
+    if failures.is_empty() && idle.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
