@@ -1,6 +1,6 @@
 //! The simulator's verdict on the production rules, and proof that it can give another.
 
-use ledger_consensus::rules::Mutant;
+use ledger_consensus::{Rules, rules::Mutant};
 use ledger_sim::{Failure, Fault, Plan, Report, run, run_many, run_mutant};
 
 /// Seeds in which a broken rule must show.
@@ -17,7 +17,7 @@ fn named(failures: &[Failure]) -> String {
 fn five_hundred_worlds_of_faults_break_nothing() {
     // Agreement, one vote a round, equal roots, exactly one effect, nothing acknowledged lost,
     // nobody honest accused; and after the faults the ledger goes on to its target height.
-    let (total, failures) = run_many(1, 500, |_, _| {});
+    let (total, failures) = run_many(1, 500, Rules::PRODUCTION, |_, _| {});
     assert!(failures.is_empty(), "{} seeds failed:\n{}", failures.len(), named(&failures));
     let idle: Vec<String> = total.never_fired().iter().map(Fault::to_string).collect();
     assert!(idle.is_empty(), "never did anything, the plan must bring it more often: {idle:?}");
