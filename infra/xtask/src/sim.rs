@@ -5,10 +5,11 @@ use anyhow::{Result, bail};
 use crate::{asks_for_help, cargo::cargo};
 
 const HELP: &str = "\
-cargo xtask sim [--seeds N] [--from S] [--verbose]
+cargo xtask sim [--seeds N] [--from S] [--mutant NAME] [--verbose]
 
 Runs the production engine, storage and state under N seeds of faults (500), from seed S (1). Says
-which faults fired; a failure names its seed and the command that replays it.
+which faults fired; a failure names its seed and the command that replays it. With a rule of the
+protocol broken on purpose (services/ledger-consensus/src/rules.rs) seeds must fail.
 ";
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The program, from the outside: its roles, and the command line against an API that the test plays.
+//! The program, from the outside: its roles, and the command line against an API that the test
+//! plays.
 
 mod failures;
 mod help;

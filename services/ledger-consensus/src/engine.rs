@@ -14,7 +14,7 @@ use crate::{
     input::Input,
     record::{Record, Restored},
     rules::Rules,
-    standing::Standing,
+    standing::{Heard, Standing},
     votes::{Inserted, Votes},
 };
 
@@ -107,6 +107,11 @@ pub struct Engine {
     pub(crate) commands: Vec<Command>,
 }
 
+/// The height that a certificate shows to have been in progress.
+fn shown_by(certificate: &Certificate) -> u64 {
+    certificate.height.saturating_add(u64::from(certificate.decides()))
+}
+
 impl Engine {
     /// An engine that goes on where `restored` ends. It says nothing before it has heard
     /// [`Input::PeerHeight`] from enough peers; then it repeats what it had said.
@@ -121,12 +126,11 @@ impl Engine {
     }
 
     fn with_rules(mut config: Config, restored: Restored, now_ms: u64, rules: Rules) -> Self {
-        config.quorum.certify -= rules.votes_missing;
-        config.quorum.fast -= rules.votes_missing;
+        config.quorum = rules.quorum(config.quorum);
         let spoken = restored.records.iter().map(Record::height).max().unwrap_or(0);
         let reached = restored.height.max(spoken);
         let heard = vec![0; config.keys.len()];
-        let standing = Standing::new(config.own, reached, restored.log_intact);
+        let standing = Standing::new(restored.height, reached, restored.log_intact);
         let mut engine = Self {
             config,
             rules,
@@ -169,8 +173,8 @@ impl Engine {
         self.now_ms = self.now_ms.max(now_ms);
         match input {
             Input::Message { from, message } => self.on_message(from, message),
-            Input::PeerHeight { peer, in_progress, heard_me } => {
-                self.on_peer_height(peer, in_progress, heard_me);
+            Input::PeerHeight { peer, in_progress, heard_me, proof } => {
+                self.on_peer_height(peer, in_progress, heard_me, proof.as_ref());
             }
             Input::Timer(timer) => self.on_timer(timer),
             Input::Saved { token } => self.on_saved(token),
@@ -357,12 +361,19 @@ impl Engine {
         }
     }
 
-    fn on_peer_height(&mut self, peer: ValidatorIndex, in_progress: u64, heard_me: u64) {
+    fn on_peer_height(
+        &mut self,
+        peer: ValidatorIndex,
+        in_progress: u64,
+        heard_me: u64,
+        proof: Option<&Certificate>,
+    ) {
         if peer.place() >= self.config.keys.len() || peer == self.config.own {
             return;
         }
+        let proven = self.proven_by(proof);
         let could_not_speak = !self.may_speak();
-        self.standing.hear(peer, in_progress, heard_me, &self.config.quorum);
+        self.standing.hear(peer, Heard { proven, heard_me }, &self.config.quorum);
         if could_not_speak {
             self.resume();
         }
@@ -372,6 +383,31 @@ impl Engine {
         if in_progress == self.height {
             self.show_own_votes(peer);
         }
+    }
+
+    /// The height that a certificate shows to have been in progress; 0 if it shows nothing.
+    fn proven_by(&self, proof: Option<&Certificate>) -> u64 {
+        let Some(certificate) = proof else { return 0 };
+        let shown = shown_by(certificate);
+        // Below the own height there is nothing to learn, and checking every head would cost.
+        let holds = shown <= self.height
+            || (certificate.epoch == self.config.epoch
+                && certificate
+                    .verify(self.config.ledger, &self.config.keys, &self.config.quorum)
+                    .is_ok());
+        if holds { shown } else { 0 }
+    }
+
+    /// The certificate that shows the highest height in progress, for this node's head. Besides the
+    /// last decision it may be the prepare certificate of a commit vote: that vote outlives a power
+    /// cut which takes the blocks before it.
+    pub fn proof(&self) -> Option<&Certificate> {
+        let voted = self.later.values().flatten().filter_map(|record| match record {
+            Record::Commit { prepared, .. } => Some(prepared),
+            Record::Proposal(_) | Record::Prepare(_) | Record::Timeout(_) => None,
+        });
+        let all = self.last_decision.iter().chain(&self.at.prepared).chain(voted);
+        all.max_by_key(|certificate| shown_by(certificate))
     }
 
     /// Shows a peer the votes of its that this node holds: if it forgot them, it must know.
@@ -386,8 +422,10 @@ impl Engine {
         match timer {
             Timer::Round { height, round } if height == self.height && round == self.at.round => {
                 self.at.timed = None;
-                if self.may_speak() {
+                if self.may_speak() && self.is_accompanied() {
                     self.enter_round(round.saturating_add(1));
+                } else if self.may_speak() {
+                    self.start_round_timer();
                 }
             }
             Timer::Resend { height } if height == self.height => {

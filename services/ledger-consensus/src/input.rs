@@ -23,6 +23,8 @@ pub enum Input {
         in_progress: u64,
         /// The highest height at which it has heard this node speak.
         heard_me: u64,
+        /// The highest certificate that it holds. Of where the peer is only this counts as proven.
+        proof: Option<Certificate>,
     },
     /// A timer that was set.
     Timer(Timer),

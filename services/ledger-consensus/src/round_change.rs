@@ -31,6 +31,16 @@ impl Engine {
         self.save_then(Record::Timeout(timeout.clone()), Pending::Timeout(timeout));
     }
 
+    /// Whether `n − f` validators have come as far as this node's round. Whoever runs ahead waits
+    /// for them: rounds of one length would otherwise keep their distance for ever, and no round
+    /// would see enough timeouts. Of those `n − f` at least `f + 1` are honest, so that whoever is
+    /// left behind follows.
+    pub(crate) fn is_accompanied(&self) -> bool {
+        let round = self.at.round;
+        let there = self.at.timeouts.values().filter(|t| t.round >= round).count();
+        round == 0 || there >= usize::from(self.config.quorum.timeout)
+    }
+
     pub(crate) fn move_to_round(&mut self, round: u32) {
         self.at.round = round;
         self.forget_old_rounds();

@@ -67,6 +67,8 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) now_ms: u64,
     pub(crate) deliver: Filter,
+    /// Whether restarted nodes hear everybody's head at once.
+    pub(crate) introduces: bool,
     /// Whether clients always have another transaction.
     busy: bool,
     wire: VecDeque<(u16, u16, ConsensusMessage)>,
@@ -84,6 +86,7 @@ impl Cluster {
             nodes,
             now_ms: 0,
             deliver: Box::new(|_, _, _| true),
+            introduces: true,
             busy: false,
             wire: VecDeque::new(),
             answers: VecDeque::new(),
@@ -109,16 +112,23 @@ impl Cluster {
 
     /// Every node tells every other its height, as heads do on connection.
     pub(crate) fn introduce(&mut self) {
-        let heads: Vec<(u64, Vec<u64>)> =
-            self.nodes.iter().map(|n| (n.engine.height(), n.engine.heard().to_vec())).collect();
         for at in 0..self.nodes.len() {
-            for (peer, (in_progress, heard)) in heads.iter().enumerate() {
+            for peer in 0..self.nodes.len() {
                 if peer != at && self.nodes[peer].up {
-                    let peer = ValidatorIndex(u16::try_from(peer).unwrap());
-                    let (in_progress, heard_me) = (*in_progress, heard[at]);
-                    self.tell(at, Input::PeerHeight { peer, in_progress, heard_me });
+                    self.tell(at, self.head(peer, at));
                 }
             }
+        }
+    }
+
+    /// What `peer`'s head tells `to`.
+    pub(crate) fn head(&self, peer: usize, to: usize) -> Input {
+        let engine = &self.nodes[peer].engine;
+        Input::PeerHeight {
+            peer: ValidatorIndex(u16::try_from(peer).unwrap()),
+            in_progress: engine.height(),
+            heard_me: engine.heard()[to],
+            proof: engine.proof().cloned(),
         }
     }
 
@@ -298,7 +308,9 @@ impl Cluster {
         self.nodes[at].decided = decided;
         self.nodes[at].evidence = evidence;
         self.obey(at);
-        self.introduce();
+        if self.introduces {
+            self.introduce();
+        }
     }
 
     /// Puts a message on the wire as if `from` had sent it to `to`.

@@ -52,14 +52,15 @@ fn a_restarted_leader_proposes_the_same_block() {
 }
 
 #[test]
-fn a_node_without_its_vote_log_stays_silent_until_the_height_is_decided() {
-    // Amnesia is how a restart forks a ledger; the others decide the height without it.
+fn a_node_without_its_vote_log_stays_silent_until_all_it_may_have_said_is_decided() {
+    // Amnesia is how a restart forks a ledger; the others decide without it. It may have been one
+    // height ahead of what they can show.
     let mut cluster = voted_but_undecided();
     cluster.restart(3, false);
     assert!(!cluster.nodes[3].engine.may_vote(), "it may have voted at this height");
     cluster.deliver = Box::new(|_, _, _| true);
-    assert!(cluster.reaches(1, 60_000));
-    assert!(cluster.nodes[3].engine.may_vote(), "height 1 is decided: it may speak again");
+    assert!(cluster.reaches(3, 60_000));
+    assert!(cluster.nodes[3].engine.may_vote(), "everything is decided: it may speak again");
     let own = ValidatorIndex(3);
     let (_, certificate) = &cluster.nodes[0].decided[0];
     let after = cluster.nodes[3].log.iter().any(|r| r.height() == 1);
@@ -153,7 +154,79 @@ fn a_height_that_nobody_has_reached_does_not_end_the_catching_up() {
     assert!(cluster.reaches(5, 5_000));
     cluster.nodes[3].up = true;
     let peer = ValidatorIndex(0);
-    let lie = Input::PeerHeight { peer, in_progress: u64::MAX, heard_me: 0 };
+    let lie = Input::PeerHeight { peer, in_progress: u64::MAX, heard_me: 0, proof: None };
     cluster.tell(3, lie);
     assert!(cluster.reaches(12, 60_000));
+}
+
+/// What a lying head may claim: any height, with no certificate or one that does not hold.
+fn lying_heads(cluster: &Cluster) -> Vec<Input> {
+    let (_, certificate) = cluster.nodes[0].decided.last().unwrap();
+    let mut forged = certificate.clone();
+    forged.height = u64::MAX - 1;
+    let mut thin = certificate.clone();
+    thin.height += 40;
+    thin.signatures.truncate(1);
+    let head = |in_progress, proof| {
+        let peer = ValidatorIndex(0);
+        Input::PeerHeight { peer, in_progress, heard_me: u64::MAX, proof }
+    };
+    vec![head(u64::MAX, None), head(u64::MAX, Some(forged)), head(41, Some(thin)), head(0, None)]
+}
+
+#[test]
+fn a_lying_head_does_not_silence_a_node_for_ever() {
+    // A height that nobody has reached is never decided: a word for it must not count.
+    for lie in 0..4 {
+        let mut cluster = Cluster::new(Policy::Bft, 4);
+        assert!(cluster.reaches(5, 5_000));
+        cluster.introduces = false;
+        cluster.restart(3, false);
+        let lie = lying_heads(&cluster).swap_remove(lie);
+        cluster.tell(3, lie.clone());
+        for peer in [1, 2] {
+            cluster.tell(3, cluster.head(peer, 3));
+        }
+        assert!(!cluster.nodes[3].engine.may_vote());
+        assert!(cluster.reaches(9, 60_000));
+        assert!(
+            cluster.nodes[3].engine.may_vote(),
+            "three heads are enough, whatever {lie:?} says"
+        );
+    }
+}
+
+#[test]
+fn two_witnesses_of_four_are_not_enough_to_end_the_asking() {
+    // One of two may lie and the other be late: together they know nothing of what this node said.
+    let mut cluster = Cluster::new(Policy::Bft, 4);
+    assert!(cluster.reaches(5, 5_000));
+    cluster.introduces = false;
+    cluster.restart(3, false);
+    for lie in lying_heads(&cluster) {
+        cluster.tell(3, lie);
+    }
+    cluster.tell(3, cluster.head(1, 3));
+    assert!(cluster.reaches(12, 60_000), "the others go on, and it follows");
+    assert!(!cluster.nodes[3].engine.may_vote(), "it has not heard from enough peers");
+    cluster.introduce();
+    assert!(cluster.reaches(16, 60_000));
+    assert!(cluster.nodes[3].engine.may_vote());
+}
+
+#[test]
+fn a_commit_vote_shows_its_height_though_the_blocks_before_it_are_lost() {
+    // A power cut may take un-synced blocks and leave the votes after them; the witness must not
+    // look as if it had never been there.
+    let mut cluster = Cluster::new(Policy::Bft, 4);
+    assert!(cluster.reaches(4, 5_000));
+    let node = &cluster.nodes[2];
+    let commit = |r: &ledger_consensus::Record| matches!(r, ledger_consensus::Record::Commit { vote, .. } if vote.height == 4);
+    assert!(node.log.iter().any(commit));
+    let (decided, log) = (node.decided[..2].to_vec(), node.log.clone());
+    cluster.introduces = false;
+    cluster.restart_from(2, 3, decided, log);
+    assert_eq!(cluster.nodes[2].engine.height(), 3, "the blocks are lost");
+    let proof = cluster.nodes[2].engine.proof().expect("it has decided blocks");
+    assert!(proof.height >= 4, "height 4 was in progress: {proof:?}");
 }

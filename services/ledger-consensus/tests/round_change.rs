@@ -99,3 +99,19 @@ fn a_node_that_missed_everything_catches_up() {
     cluster.nodes[2].up = false;
     assert!(cluster.reaches(25, 60_000), "its vote is needed now");
 }
+
+#[test]
+fn a_node_that_ran_ahead_alone_waits_for_the_others() {
+    // Once rounds have their full length, a node that is more than one round ahead would stay
+    // ahead for ever; if one of the others is down, no round would ever be complete.
+    let mut cluster = Cluster::new(Policy::Bft, 4);
+    cluster.nodes[1].up = false;
+    cluster.deliver = Box::new(|from, to, _| from != 3 && to != 3);
+    cluster.tell(3, Input::Work);
+    cluster.run(100_000, |_| false);
+    cluster.tell(0, Input::Work);
+    cluster.tell(2, Input::Work);
+    cluster.run(400_000, |_| false);
+    cluster.deliver = Box::new(|_, _, _| true);
+    assert!(cluster.reaches(1, 400_000), "three of four live nodes must come together");
+}

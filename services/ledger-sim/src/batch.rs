@@ -2,12 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::world::{Failure, Report, run};
+use ledger_consensus::Rules;
 
-/// Runs `seeds` seeds from `from` on; calls `each` after every one of them.
+use crate::{
+    faults::{Failure, Report},
+    world::run_mutant,
+};
+
+/// Runs `seeds` seeds from `from` on under `rules`; calls `each` after every one of them.
 pub fn run_many(
     from: u64,
     seeds: u64,
+    rules: Rules,
     each: impl Fn(u64, &Result<Report, Failure>) + Sync,
 ) -> (Report, Vec<Failure>) {
     let next = AtomicU64::new(from);
@@ -20,7 +26,7 @@ pub fn run_many(
             if seed >= end {
                 return (total, failures);
             }
-            let outcome = run(seed);
+            let outcome = run_mutant(seed, rules);
             each(seed, &outcome);
             match outcome {
                 Ok(report) => total.add(&report),

@@ -120,6 +120,7 @@ impl<D: Disk> BlockLog<D> {
             let first = Segment::create(&mut log.disk, ledger, 1)?;
             files.insert(0, (1, first.name));
         }
+        log.drop_empty_end(&mut files)?;
         let count = files.len();
         for (at, (first, name)) in files.into_iter().enumerate() {
             log.open_segment(first, &name, at + 1 == count)?;
@@ -131,6 +132,21 @@ impl<D: Disk> BlockLog<D> {
         log.sync()?;
         log.disk.sync_directory()?;
         Ok(log)
+    }
+
+    /// An empty last segment behind one whose end is broken: the blocks end before the break, and
+    /// the next one belongs into the broken segment, not behind it.
+    fn drop_empty_end(&mut self, files: &mut Vec<(u64, String)>) -> io::Result<()> {
+        let [.., (first, before), (_, last)] = &files[..] else { return Ok(()) };
+        if self.disk.len(last)? > FILE_HEADER as u64 {
+            return Ok(());
+        }
+        if Segment::scan(&self.disk, self.ledger, before, *first)?.broken_tail.is_some() {
+            self.disk.remove(last)?;
+            self.disk.sync_directory()?;
+            files.pop();
+        }
+        Ok(())
     }
 
     fn open_segment(&mut self, first: u64, name: &str, is_last: bool) -> io::Result<()> {

@@ -106,9 +106,15 @@ impl SimulatedDisk {
         inner.faults.rotten += 1;
     }
 
-    /// Lets this many more changing calls succeed, then fails every one, until the next crash.
+    /// Lets this many more changing calls succeed, then fails every one, until the next crash or
+    /// [`SimulatedDisk::make_room`]. A failing append leaves a part of its bytes.
     pub fn fail_after(&self, calls: u64) {
         self.lock().fail_after = Some(calls);
+    }
+
+    /// Lets calls succeed again: somebody has made room.
+    pub fn make_room(&self) {
+        self.lock().fail_after = None;
     }
 
     /// How many changing calls there have been.
@@ -209,7 +215,12 @@ impl Disk for SimulatedDisk {
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.lock();
-        inner.change()?;
+        if let Err(error) = inner.change() {
+            // What fitted is there.
+            let kept = usize::try_from(inner.random(bytes.len() as u64 + 1)).unwrap_or(0);
+            inner.file(name)?.now.extend_from_slice(&bytes[..kept]);
+            return Err(error);
+        }
         inner.file(name)?.now.extend_from_slice(bytes);
         Ok(())
     }

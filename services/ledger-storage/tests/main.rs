@@ -3,7 +3,9 @@
 mod block_log;
 mod crash;
 mod disk;
+mod failing;
 mod fixture;
+mod kill;
 mod recovery;
 mod rot;
 mod vote_log;

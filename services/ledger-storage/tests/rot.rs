@@ -135,3 +135,33 @@ fn corrupt_originals_are_bounded() {
     let kept = disk.list().unwrap().into_iter().filter(|n| n.starts_with("corrupt-")).count();
     assert_eq!(kept, 8);
 }
+
+#[test]
+fn a_broken_end_before_an_empty_segment_is_the_end_of_the_blocks() {
+    // A crash may leave a sealed segment and an empty next one. If the sealed one's last record
+    // rots, the block that a peer sends again must land where it was, not behind it.
+    let disk = SimulatedDisk::new(1);
+    let mut log = filled(&disk, 1);
+    let sealed = first_segment(&disk);
+    while disk.list().unwrap().iter().filter(|n| n.ends_with(".log")).count() == 1 {
+        log.append(&block(log.head() + 1)).unwrap();
+    }
+    log.sync().unwrap();
+    let head = log.head();
+    drop(log);
+    let mut plain = disk.clone();
+    let last = disk.list().unwrap().into_iter().rfind(|n| n.ends_with(".log")).unwrap();
+    plain.truncate(&last, 32).unwrap();
+    plain.sync(&last).unwrap();
+    disk.rot(&sealed, disk.len(&sealed).unwrap() - 1, 3);
+
+    let mut log = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap();
+    assert_eq!(log.head(), head - 2, "one block was cut off, one is broken");
+    for height in head - 1..=head + 3 {
+        log.append(&block(height)).unwrap();
+        log.sync().unwrap();
+    }
+    assert_eq!(log.whole_to(), head + 3);
+    let again = BlockLog::open(disk, LEDGER, SMALL).unwrap();
+    assert_eq!((again.whole_to(), again.damaged().len()), (head + 3, 0));
+}

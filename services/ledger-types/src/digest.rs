@@ -80,7 +80,7 @@ impl Domain {
             Self::Charter => "hansa/charter/v1",
             Self::Endorsement => "hansa/endorsement/v1",
             Self::Genesis => "hansa/genesis/v1",
-            Self::Head => "hansa/head/v1",
+            Self::Head => "hansa/head/v2",
             Self::Request => "hansa/request/v1",
             Self::Enrolment => "hansa/enrolment/v1",
         }

@@ -45,6 +45,9 @@ pub struct Head {
     /// For each validator the highest height at which the sender has heard it speak: who comes back
     /// on an old copy of its folder learns it from here.
     pub heard: Vec<u64>,
+    /// The certificate of the highest height that the sender holds one of: `in_progress` alone is
+    /// only a word, and whoever has lost its votes believes no words.
+    pub proof: Option<Certificate>,
     /// Unix milliseconds at the sender.
     pub time_ms: u64,
     /// Over everything above.

@@ -53,6 +53,7 @@ fn lines() -> String {
         block: header.digest(LEDGER),
         executed: header.executed,
         heard: vec![1, 1, 0, 2],
+        proof: Some(commit.clone()),
         time_ms: 5,
         signature: ledger_types::Signature([0; 64]),
     }

@@ -87,10 +87,10 @@ impl Replica {
         {
             return;
         }
-        let in_progress = head.in_progress;
+        let (in_progress, proof) = (head.in_progress, head.proof.clone());
         let heard_me = head.heard.get(self.consensus.own.place()).copied().unwrap_or(0);
         self.heads.insert(from, head);
-        self.tell(Input::PeerHeight { peer: from, in_progress, heard_me });
+        self.tell(Input::PeerHeight { peer: from, in_progress, heard_me, proof });
     }
 
     /// This node's own head, signed.
@@ -103,6 +103,7 @@ impl Replica {
             block: self.engine.parent(),
             executed: self.executed,
             heard: self.engine.heard().to_vec(),
+            proof: self.engine.proof().cloned(),
             time_ms: self.now_ms,
             signature: Signature([0; 64]),
         };

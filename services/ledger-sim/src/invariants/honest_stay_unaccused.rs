@@ -4,14 +4,15 @@ use ledger_consensus::Evidence;
 use ledger_types::Genesis;
 
 use super::Broken;
+use crate::plan::Plan;
 
 pub(crate) fn check_evidence(
     genesis: &Genesis,
     evidence: &Evidence,
-    cheater: Option<u16>,
+    plan: &Plan,
 ) -> Result<(), Broken> {
     let culprit = evidence.culprit().0;
-    if Some(culprit) != cheater {
+    if !plan.is_cheat(culprit) {
         return Err(format!("honest node {culprit} is accused: {evidence:?}"));
     }
     let holds = evidence.holds(genesis.ledger(), &genesis.consensus_keys(), &genesis.quorum());
