@@ -171,6 +171,7 @@ test('two members found a consortium and bring a ledger to life', async ({ brows
     await page.getByRole('button', { name: 'Add node' }).click()
     await dialog(page).getByLabel('Name').fill(name)
     await dialog(page).getByRole('button', { name: 'Add node' }).click()
+    await expect(dialog(page)).toBeHidden()
     await expect(row(page, name)).toContainText('Enrolled')
   }
   await alpha.getByRole('button', { name: 'Launch' }).click()

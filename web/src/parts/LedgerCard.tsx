@@ -116,7 +116,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
         close={() => setAdding(false)}
         send={async (body) => {
           await answer(nodeCreate({ path, body }))
-          await again()
+          void again()
         }}
       >
         <Form.Item

@@ -69,6 +69,8 @@ export function Look({ children }: { children: ReactNode }) {
     <Chosen.Provider value={look}>
       <ConfigProvider
         csp={{ nonce: nonce() }}
+        // A blank between two Chinese characters is no part of the word that is read out.
+        button={{ autoInsertSpace: false }}
         locale={i18n.language === 'zh-CN' ? zhCN : enUS}
         theme={{
           algorithm,
