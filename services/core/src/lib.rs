@@ -3,7 +3,8 @@
 //!
 //! Owns what these words mean and how they are written. Must not know what the product does with
 //! them, nor any transport, database or runtime: no async, no files, no sockets. The two things it
-//! asks of the operating system are randomness and, in [`SystemClock`], the time.
+//! asks of the operating system are randomness and, in [`SystemClock`], the time; [`failpoint`]s,
+//! which release builds do not have, ask for one variable of the environment too.
 
 mod clock;
 mod error;

@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AccessTokenCreateData, AccessTokenCreateErrors, AccessTokenCreateResponses, ApiKeyCreateData, ApiKeyCreateErrors, ApiKeyCreateResponses, ApiKeyDeleteData, ApiKeyDeleteErrors, ApiKeyDeleteResponses, ApiKeyGetData, ApiKeyGetErrors, ApiKeyGetResponses, ApiKeyListData, ApiKeyListErrors, ApiKeyListResponses, AuditEventListData, AuditEventListErrors, AuditEventListResponses, ConsortiumCreateData, ConsortiumCreateErrors, ConsortiumCreateResponses, ConsortiumDeleteData, ConsortiumDeleteErrors, ConsortiumDeleteResponses, ConsortiumGetData, ConsortiumGetErrors, ConsortiumGetResponses, ConsortiumListData, ConsortiumListErrors, ConsortiumListResponses, ConsortiumUpdateData, ConsortiumUpdateErrors, ConsortiumUpdateResponses, EventStreamData, EventStreamErrors, EventStreamResponse, EventStreamResponses, IncidentListData, IncidentListErrors, IncidentListResponses, InvitationAcceptData, InvitationAcceptErrors, InvitationAcceptResponses, InvitationCreateData, InvitationCreateErrors, InvitationCreateResponses, InvitationDeclineData, InvitationDeclineErrors, InvitationDeclineResponses, InvitationDeleteData, InvitationDeleteErrors, InvitationDeleteResponses, InvitationGetData, InvitationGetErrors, InvitationGetResponses, InvitationListData, InvitationListErrors, InvitationListOfConsortiumData, InvitationListOfConsortiumErrors, InvitationListOfConsortiumResponses, InvitationListResponses, LedgerApproveData, LedgerApproveErrors, LedgerApproveResponses, LedgerCharterData, LedgerCharterErrors, LedgerCharterResponses, LedgerCreateData, LedgerCreateErrors, LedgerCreateResponses, LedgerGenesisData, LedgerGenesisErrors, LedgerGenesisResponses, LedgerGetData, LedgerGetErrors, LedgerGetResponses, LedgerLaunchData, LedgerLaunchErrors, LedgerLaunchResponses, LedgerListData, LedgerListErrors, LedgerListResponses, LedgerUpdateData, LedgerUpdateErrors, LedgerUpdateResponses, MeGetData, MeGetErrors, MeGetResponses, MemberDeleteData, MemberDeleteErrors, MemberDeleteResponses, MemberGetData, MemberGetErrors, MemberGetResponses, MemberListData, MemberListErrors, MemberListResponses, NodeCreateData, NodeCreateErrors, NodeCreateResponses, NodeDeleteData, NodeDeleteErrors, NodeDeleteResponses, NodeGetData, NodeGetErrors, NodeGetResponses, NodeListData, NodeListErrors, NodeListResponses, NodeLogsData, NodeLogsErrors, NodeLogsResponses, NodeRestartData, NodeRestartErrors, NodeRestartResponses, NodeStartData, NodeStartErrors, NodeStartResponses, NodeStopData, NodeStopErrors, NodeStopResponses, OperationCancelData, OperationCancelErrors, OperationCancelResponses, OperationGetData, OperationGetErrors, OperationGetResponses, OperationListData, OperationListErrors, OperationListResponses, SessionCreateData, SessionCreateErrors, SessionCreateResponses, SessionDeleteData, SessionDeleteErrors, SessionDeleteResponses, TenantCreateData, TenantCreateErrors, TenantCreateResponses, TenantGetData, TenantGetErrors, TenantGetResponses, TenantListData, TenantListErrors, TenantListResponses, UserCreateData, UserCreateErrors, UserCreateResponses, UserGetData, UserGetErrors, UserGetResponses, UserListData, UserListErrors, UserListResponses, UserUpdateData, UserUpdateErrors, UserUpdateResponses } from './types.gen';
+import type { AccessTokenCreateData, AccessTokenCreateErrors, AccessTokenCreateResponses, ApiKeyCreateData, ApiKeyCreateErrors, ApiKeyCreateResponses, ApiKeyDeleteData, ApiKeyDeleteErrors, ApiKeyDeleteResponses, ApiKeyGetData, ApiKeyGetErrors, ApiKeyGetResponses, ApiKeyListData, ApiKeyListErrors, ApiKeyListResponses, AuditEventListData, AuditEventListErrors, AuditEventListResponses, BlockGetData, BlockGetErrors, BlockGetResponses, BlockListData, BlockListErrors, BlockListResponses, ConsortiumCreateData, ConsortiumCreateErrors, ConsortiumCreateResponses, ConsortiumDeleteData, ConsortiumDeleteErrors, ConsortiumDeleteResponses, ConsortiumGetData, ConsortiumGetErrors, ConsortiumGetResponses, ConsortiumListData, ConsortiumListErrors, ConsortiumListResponses, ConsortiumUpdateData, ConsortiumUpdateErrors, ConsortiumUpdateResponses, EventStreamData, EventStreamErrors, EventStreamResponse, EventStreamResponses, IncidentListData, IncidentListErrors, IncidentListResponses, InvitationAcceptData, InvitationAcceptErrors, InvitationAcceptResponses, InvitationCreateData, InvitationCreateErrors, InvitationCreateResponses, InvitationDeclineData, InvitationDeclineErrors, InvitationDeclineResponses, InvitationDeleteData, InvitationDeleteErrors, InvitationDeleteResponses, InvitationGetData, InvitationGetErrors, InvitationGetResponses, InvitationListData, InvitationListErrors, InvitationListOfConsortiumData, InvitationListOfConsortiumErrors, InvitationListOfConsortiumResponses, InvitationListResponses, LedgerApproveData, LedgerApproveErrors, LedgerApproveResponses, LedgerCharterData, LedgerCharterErrors, LedgerCharterResponses, LedgerCreateData, LedgerCreateErrors, LedgerCreateResponses, LedgerDeleteData, LedgerDeleteErrors, LedgerDeleteResponses, LedgerGenesisData, LedgerGenesisErrors, LedgerGenesisResponses, LedgerGetData, LedgerGetErrors, LedgerGetResponses, LedgerLaunchData, LedgerLaunchErrors, LedgerLaunchResponses, LedgerListData, LedgerListErrors, LedgerListResponses, LedgerUpdateData, LedgerUpdateErrors, LedgerUpdateResponses, MeGetData, MeGetErrors, MeGetResponses, MemberDeleteData, MemberDeleteErrors, MemberDeleteResponses, MemberGetData, MemberGetErrors, MemberGetResponses, MemberListData, MemberListErrors, MemberListResponses, NodeCreateData, NodeCreateErrors, NodeCreateResponses, NodeDeleteData, NodeDeleteErrors, NodeDeleteResponses, NodeGetData, NodeGetErrors, NodeGetResponses, NodeListData, NodeListErrors, NodeListResponses, NodeLogsData, NodeLogsErrors, NodeLogsResponses, NodeRestartData, NodeRestartErrors, NodeRestartResponses, NodeStartData, NodeStartErrors, NodeStartResponses, NodeStopData, NodeStopErrors, NodeStopResponses, OperationCancelData, OperationCancelErrors, OperationCancelResponses, OperationGetData, OperationGetErrors, OperationGetResponses, OperationListData, OperationListErrors, OperationListResponses, SessionCreateData, SessionCreateErrors, SessionCreateResponses, SessionDeleteData, SessionDeleteErrors, SessionDeleteResponses, TenantCreateData, TenantCreateErrors, TenantCreateResponses, TenantDeleteData, TenantDeleteErrors, TenantDeleteResponses, TenantGetData, TenantGetErrors, TenantGetResponses, TenantListData, TenantListErrors, TenantListResponses, TransactionGetData, TransactionGetErrors, TransactionGetResponses, UserCreateData, UserCreateErrors, UserCreateResponses, UserDeleteData, UserDeleteErrors, UserDeleteResponses, UserGetData, UserGetErrors, UserGetResponses, UserListData, UserListErrors, UserListResponses, UserUpdateData, UserUpdateErrors, UserUpdateResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -391,6 +391,22 @@ export const invitationDecline = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
+ * End a ledger
+ *
+ * Ends the nodes of all its members; their volumes are kept for seven days. For the owner of the
+ * consortium. The answer says that the end is recorded; follow the operation.
+ */
+export const ledgerDelete = <ThrowOnError extends boolean = false>(options: Options<LedgerDeleteData, ThrowOnError>): RequestResult<LedgerDeleteResponses, LedgerDeleteErrors, ThrowOnError> => (options.client ?? client).delete<LedgerDeleteResponses, LedgerDeleteErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/ledgers/{ledger_id}',
+    ...options
+});
+
+/**
  * Read a ledger
  */
 export const ledgerGet = <ThrowOnError extends boolean = false>(options: Options<LedgerGetData, ThrowOnError>): RequestResult<LedgerGetResponses, LedgerGetErrors, ThrowOnError> => (options.client ?? client).get<LedgerGetResponses, LedgerGetErrors, ThrowOnError>({
@@ -438,6 +454,36 @@ export const ledgerApprove = <ThrowOnError extends boolean = false>(options: Opt
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * List a ledger's blocks
+ *
+ * Newest first, relayed from a node of the caller's own member. The read is on its audit trail.
+ */
+export const blockList = <ThrowOnError extends boolean = false>(options: Options<BlockListData, ThrowOnError>): RequestResult<BlockListResponses, BlockListErrors, ThrowOnError> => (options.client ?? client).get<BlockListResponses, BlockListErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/ledgers/{ledger_id}/blocks',
+    ...options
+});
+
+/**
+ * Read a block
+ *
+ * Relayed from a node of the caller's own member. The read is on its audit trail.
+ */
+export const blockGet = <ThrowOnError extends boolean = false>(options: Options<BlockGetData, ThrowOnError>): RequestResult<BlockGetResponses, BlockGetErrors, ThrowOnError> => (options.client ?? client).get<BlockGetResponses, BlockGetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/ledgers/{ledger_id}/blocks/{height}',
+    ...options
 });
 
 /**
@@ -537,6 +583,22 @@ export const nodeCreate = <ThrowOnError extends boolean = false>(options: Option
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Read a transaction's receipt
+ *
+ * Relayed from a node of the caller's own member; verify it offline with the genesis. The read is
+ * on the member's audit trail.
+ */
+export const transactionGet = <ThrowOnError extends boolean = false>(options: Options<TransactionGetData, ThrowOnError>): RequestResult<TransactionGetResponses, TransactionGetErrors, ThrowOnError> => (options.client ?? client).get<TransactionGetResponses, TransactionGetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/ledgers/{ledger_id}/transactions/{transaction_id}',
+    ...options
 });
 
 /**
@@ -748,6 +810,22 @@ export const tenantCreate = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
+ * End a tenant
+ *
+ * Its credentials stop working at once and its name is free again. Refused while it has a seat in
+ * a consortium that has not ended. Only for the operator of the platform.
+ */
+export const tenantDelete = <ThrowOnError extends boolean = false>(options: Options<TenantDeleteData, ThrowOnError>): RequestResult<TenantDeleteResponses, TenantDeleteErrors, ThrowOnError> => (options.client ?? client).delete<TenantDeleteResponses, TenantDeleteErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}',
+    ...options
+});
+
+/**
  * Read a tenant
  */
 export const tenantGet = <ThrowOnError extends boolean = false>(options: Options<TenantGetData, ThrowOnError>): RequestResult<TenantGetResponses, TenantGetErrors, ThrowOnError> => (options.client ?? client).get<TenantGetResponses, TenantGetErrors, ThrowOnError>({
@@ -788,6 +866,22 @@ export const userCreate = <ThrowOnError extends boolean = false>(options: Option
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Remove a user
+ *
+ * The user's sessions and the API keys that the user made end at once. Nobody removes the own
+ * account, or the last administrator.
+ */
+export const userDelete = <ThrowOnError extends boolean = false>(options: Options<UserDeleteData, ThrowOnError>): RequestResult<UserDeleteResponses, UserDeleteErrors, ThrowOnError> => (options.client ?? client).delete<UserDeleteResponses, UserDeleteErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/users/{user_id}',
+    ...options
 });
 
 /**

@@ -187,6 +187,27 @@ export type AuditPhase = 'intent' | 'outcome';
 export type AuditResult = 'succeeded' | 'denied' | 'failed' | 'unknown';
 
 /**
+ * A block as a node shows it: header, ids of its transactions, certificate.
+ */
+export type BlockDocument = {
+    [key: string]: unknown;
+};
+
+/**
+ * A page of blocks, newest first.
+ */
+export type BlockList = {
+    /**
+     * The blocks.
+     */
+    items: Array<BlockDocument>;
+    /**
+     * `before` for the next page; absent on the last.
+     */
+    next_before?: number | null;
+};
+
+/**
  * The caller: a person or a machine.
  */
 export type Caller = {
@@ -265,7 +286,7 @@ export type CharterMember = {
 /**
  * What went wrong. Programs decide by this word and by nothing else.
  */
-export type Code = 'not_found' | 'method_not_allowed' | 'name_taken' | 'invalid_request' | 'body_too_large' | 'unsupported_media_type' | 'revision_required' | 'revision_stale' | 'unauthenticated' | 'forbidden' | 'origin_refused' | 'quota_exceeded' | 'too_many_requests' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'policy_not_available' | 'not_enough_nodes' | 'wrong_phase' | 'invitation_closed' | 'already_member' | 'signature_invalid' | 'key_invalid' | 'last_administrator' | 'owner_cannot_leave' | 'operation_in_progress' | 'operation_ended' | 'in_use' | 'tenant_unknown' | 'events_expired' | 'unavailable' | 'internal';
+export type Code = 'not_found' | 'method_not_allowed' | 'name_taken' | 'invalid_request' | 'body_too_large' | 'unsupported_media_type' | 'revision_required' | 'revision_stale' | 'unauthenticated' | 'forbidden' | 'origin_refused' | 'quota_exceeded' | 'too_many_requests' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'policy_not_available' | 'not_enough_nodes' | 'wrong_phase' | 'invitation_closed' | 'already_member' | 'signature_invalid' | 'key_invalid' | 'last_administrator' | 'tenant_has_seats' | 'own_account' | 'owner_cannot_leave' | 'operation_in_progress' | 'operation_ended' | 'in_use' | 'tenant_unknown' | 'events_expired' | 'unavailable' | 'internal';
 
 /**
  * How a share of votes is compared with the threshold.
@@ -1104,7 +1125,7 @@ export type OperationId = string;
 /**
  * What an operation does.
  */
-export type OperationKind = 'node_create' | 'node_start' | 'node_stop' | 'node_restart' | 'node_delete' | 'ledger_launch' | 'consortium_delete';
+export type OperationKind = 'node_create' | 'node_start' | 'node_stop' | 'node_restart' | 'node_delete' | 'ledger_launch' | 'ledger_delete' | 'consortium_delete';
 
 /**
  * A page of operations, newest first.
@@ -1193,6 +1214,13 @@ export type Problem = {
  * An Ed25519 public key, 64 hexadecimal digits.
  */
 export type PublicKey = string;
+
+/**
+ * A transaction's receipt as a node gives it; `hansa-node verify` checks it offline.
+ */
+export type ReceiptDocument = {
+    [key: string]: unknown;
+};
 
 /**
  * How a tenant stands to a consortium.
@@ -1363,7 +1391,7 @@ export type TenantList = {
 /**
  * Whether a tenant's credentials work.
  */
-export type TenantPhase = 'active' | 'suspended';
+export type TenantPhase = 'active' | 'suspended' | 'deleted';
 
 /**
  * A point in time in UTC with microseconds, which is what the database keeps: a value that was
@@ -1482,12 +1510,6 @@ export type VotingPolicy = {
 
 export type AccessTokenCreateData = {
     body?: never;
-    headers?: {
-        /**
-         * A mark of yours on this request: repeating it within 24 hours has one effect and the same answer.
-         */
-        'Idempotency-Key'?: string;
-    };
     path?: never;
     query?: never;
     url: '/v1/access-tokens';
@@ -2393,6 +2415,46 @@ export type InvitationDeclineResponses = {
 
 export type InvitationDeclineResponse = InvitationDeclineResponses[keyof InvitationDeclineResponses];
 
+export type LedgerDeleteData = {
+    body?: never;
+    headers: {
+        /**
+         * The ETag that the change is meant for
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * The ledger
+         */
+        ledger_id: LedgerId;
+    };
+    query?: never;
+    url: '/v1/ledgers/{ledger_id}';
+};
+
+export type LedgerDeleteErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type LedgerDeleteError = LedgerDeleteErrors[keyof LedgerDeleteErrors];
+
+export type LedgerDeleteResponses = {
+    /**
+     * The operation that ends it
+     */
+    202: Operation;
+};
+
+export type LedgerDeleteResponse = LedgerDeleteResponses[keyof LedgerDeleteResponses];
+
 export type LedgerGetData = {
     body?: never;
     path: {
@@ -2506,6 +2568,87 @@ export type LedgerApproveResponses = {
 };
 
 export type LedgerApproveResponse = LedgerApproveResponses[keyof LedgerApproveResponses];
+
+export type BlockListData = {
+    body?: never;
+    path: {
+        /**
+         * The ledger
+         */
+        ledger_id: LedgerId;
+    };
+    query?: {
+        /**
+         * Only those below this height: `next_before` of the page before.
+         */
+        before?: number;
+        /**
+         * How many, 1 to 50; 20 unless given.
+         */
+        page_size?: number;
+    };
+    url: '/v1/ledgers/{ledger_id}/blocks';
+};
+
+export type BlockListErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type BlockListError = BlockListErrors[keyof BlockListErrors];
+
+export type BlockListResponses = {
+    /**
+     * A page of blocks
+     */
+    200: BlockList;
+};
+
+export type BlockListResponse = BlockListResponses[keyof BlockListResponses];
+
+export type BlockGetData = {
+    body?: never;
+    path: {
+        /**
+         * The ledger
+         */
+        ledger_id: LedgerId;
+        /**
+         * The height, from 1
+         */
+        height: number;
+    };
+    query?: never;
+    url: '/v1/ledgers/{ledger_id}/blocks/{height}';
+};
+
+export type BlockGetErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type BlockGetError = BlockGetErrors[keyof BlockGetErrors];
+
+export type BlockGetResponses = {
+    /**
+     * The block
+     */
+    200: BlockDocument;
+};
+
+export type BlockGetResponse = BlockGetResponses[keyof BlockGetResponses];
 
 export type LedgerCharterData = {
     body?: never;
@@ -2740,6 +2883,44 @@ export type NodeCreateResponses = {
 };
 
 export type NodeCreateResponse = NodeCreateResponses[keyof NodeCreateResponses];
+
+export type TransactionGetData = {
+    body?: never;
+    path: {
+        /**
+         * The ledger
+         */
+        ledger_id: LedgerId;
+        /**
+         * 64 hexadecimal digits
+         */
+        transaction_id: string;
+    };
+    query?: never;
+    url: '/v1/ledgers/{ledger_id}/transactions/{transaction_id}';
+};
+
+export type TransactionGetErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type TransactionGetError = TransactionGetErrors[keyof TransactionGetErrors];
+
+export type TransactionGetResponses = {
+    /**
+     * The receipt
+     */
+    200: ReceiptDocument;
+};
+
+export type TransactionGetResponse = TransactionGetResponses[keyof TransactionGetResponses];
 
 export type MeGetData = {
     body?: never;
@@ -3255,6 +3436,46 @@ export type TenantCreateResponses = {
 
 export type TenantCreateResponse = TenantCreateResponses[keyof TenantCreateResponses];
 
+export type TenantDeleteData = {
+    body?: never;
+    headers: {
+        /**
+         * The ETag that the change is meant for
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * The tenant
+         */
+        tenant_id: TenantId;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}';
+};
+
+export type TenantDeleteErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type TenantDeleteError = TenantDeleteErrors[keyof TenantDeleteErrors];
+
+export type TenantDeleteResponses = {
+    /**
+     * Ended
+     */
+    204: void;
+};
+
+export type TenantDeleteResponse = TenantDeleteResponses[keyof TenantDeleteResponses];
+
 export type TenantGetData = {
     body?: never;
     path: {
@@ -3361,6 +3582,46 @@ export type UserCreateResponses = {
 };
 
 export type UserCreateResponse = UserCreateResponses[keyof UserCreateResponses];
+
+export type UserDeleteData = {
+    body?: never;
+    headers: {
+        /**
+         * The ETag that the change is meant for
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * The user
+         */
+        user_id: UserId;
+    };
+    query?: never;
+    url: '/v1/users/{user_id}';
+};
+
+export type UserDeleteErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type UserDeleteError = UserDeleteErrors[keyof UserDeleteErrors];
+
+export type UserDeleteResponses = {
+    /**
+     * Removed
+     */
+    204: void;
+};
+
+export type UserDeleteResponse = UserDeleteResponses[keyof UserDeleteResponses];
 
 export type UserGetData = {
     body?: never;
