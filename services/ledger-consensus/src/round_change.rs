@@ -31,14 +31,17 @@ impl Engine {
         self.save_then(Record::Timeout(timeout.clone()), Pending::Timeout(timeout));
     }
 
-    /// Whether `n − f` validators have come as far as this node's round. Whoever runs ahead waits
-    /// for them: rounds of one length would otherwise keep their distance for ever, and no round
-    /// would see enough timeouts. Of those `n − f` at least `f + 1` are honest, so that whoever is
-    /// left behind follows.
+    /// Whether `n − f` validators have come as far as this node's round: it is one of them, and a
+    /// justified proposal proves all of them. Whoever runs ahead waits: rounds of one length would
+    /// otherwise keep their distance for ever, and no round would see enough timeouts. Of those
+    /// `n − f` at least `f + 1` are honest, so that whoever is left behind follows.
     pub(crate) fn is_accompanied(&self) -> bool {
         let round = self.at.round;
-        let there = self.at.timeouts.values().filter(|t| t.round >= round).count();
-        round == 0 || there >= usize::from(self.config.quorum.timeout)
+        let own = self.config.own;
+        let others = self.at.timeouts.values().filter(|t| t.round >= round && t.voter != own);
+        round == 0
+            || self.at.proposals.contains_key(&round)
+            || others.count() + 1 >= usize::from(self.config.quorum.timeout)
     }
 
     pub(crate) fn move_to_round(&mut self, round: u32) {

@@ -126,13 +126,17 @@ impl Plan {
             (true, _) => 1,
         };
         let cheats = (0..how_many).map(|n| (after(n), Cheat::ALL[luck.index(Cheat::ALL.len())]));
-        let cheats = cheats.collect();
+        let cheats: Vec<(u16, Cheat)> = cheats.collect();
+        // A liar meets its own forged votes, and who loses votes or blocks may have to wait: both
+        // are silent for a while, and more than f silent ones halt a ledger, as they should.
+        let is_burdened = cheats.iter().any(|(_, kind)| *kind != Cheat::LyingHeads);
         let misfortunes = [
-            Misfortune::LosesVotes,
-            Misfortune::BlocksRot,
             Misfortune::RowsEdited,
             Misfortune::LosesState,
+            Misfortune::LosesVotes,
+            Misfortune::BlocksRot,
         ];
+        let misfortunes = if is_burdened { &misfortunes[..2] } else { &misfortunes[..] };
         let misfortune = luck.percent(45).then(|| misfortunes[luck.index(misfortunes.len())]);
         Self {
             policy,

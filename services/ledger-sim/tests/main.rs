@@ -22,7 +22,7 @@ fn five_hundred_worlds_of_faults_break_nothing() {
     let idle: Vec<String> = total.never_fired().iter().map(Fault::to_string).collect();
     assert!(idle.is_empty(), "never did anything, the plan must bring it more often: {idle:?}");
     assert!(total.heights > 10_000 && total.applied > 5_000, "too little happened: {total:?}");
-    let repaired = total.blocks_mended > 50 && total.states_rebuilt > 20 && total.evidence > 500;
+    let repaired = total.blocks_mended > 20 && total.states_rebuilt > 20 && total.evidence > 500;
     assert!(repaired, "too little was repaired and proven: {total:?}");
 }
 
@@ -39,6 +39,15 @@ fn one_seed_is_one_run() {
         let (one, two) = (run(seed).unwrap(), run(seed).unwrap());
         assert_eq!((one.heights, one.applied), (two.heights, two.applied), "seed {seed}");
         assert_eq!(one.faults, two.faults, "seed {seed}");
+    }
+}
+
+#[test]
+fn seeds_that_failed_once_stay_mended() {
+    // 7, 24: a node that ran a round ahead, or came into one without a timeout of its own, and
+    // others that waited for it for ever. 29, 81: more silent nodes than the plan may bring.
+    for seed in [7, 24, 29, 81] {
+        assert!(run(seed).is_ok(), "cargo xtask sim --seeds 1 --from {seed} --verbose");
     }
 }
 
@@ -63,8 +72,8 @@ fn broken_rules_are_caught() {
     let page = include_str!("../../../docs/testing.md");
     for mutant in Mutant::ALL {
         // The attacks first: every eighth seed is one.
-        let seeds = (1..=6).map(|n| n * 8).chain(1..=MUTANT_SEEDS);
-        let caught = seeds.into_iter().find_map(|seed| run_mutant(seed, mutant.rules()).err());
+        let mut seeds = (1..=6).map(|n| n * 8).chain(1..=MUTANT_SEEDS);
+        let caught = seeds.find_map(|seed| run_mutant(seed, mutant.rules()).err());
         if let Some(Failure { seed, what }) = &caught {
             let line = what.lines().next().unwrap_or_default();
             println!("{mutant:?}: seed {seed}: {line}");

@@ -21,8 +21,12 @@ use crate::{
 const FOLDER: &str = "HANSA_KILL_FOLDER";
 /// The changing call at which the child kills itself, and how.
 const FAILPOINT: &str = "HANSA_KILL_AT";
-/// Heights after which a child ends by itself.
-const HEIGHTS: u64 = 60;
+/// Height after which a child ends by itself.
+const HEIGHTS: &str = "HANSA_KILL_HEIGHTS";
+/// Enough for a child to be killed many times.
+const MANY: u64 = 60;
+/// Enough to have made every call at which a failpoint is set.
+const FEW: u64 = 10;
 /// Lives of one folder under random kills.
 const LIVES: u64 = 40;
 
@@ -50,7 +54,8 @@ fn kill_child() {
         let mut out = std::io::stdout();
         writeln!(out, "{what} {height}").and_then(|()| out.flush()).unwrap();
     };
-    for height in blocks.head() + 1..=HEIGHTS {
+    let heights: u64 = env::var(HEIGHTS).unwrap().parse().unwrap();
+    for height in blocks.head() + 1..=heights {
         votes.append(height, &vote(height)).unwrap();
         votes.sync().unwrap();
         say("voted", height);
@@ -59,13 +64,17 @@ fn kill_child() {
         say("stored", height);
         votes.forget_below(height + 1).unwrap();
     }
-    say("done", HEIGHTS);
+    say("done", heights);
 }
 
-fn start(folder: &Path, failpoint: Option<&str>) -> Child {
+fn start(folder: &Path, heights: u64, failpoint: Option<&str>) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["kill::kill_child", "--exact", "--nocapture", "--test-threads=1"]);
-    command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .env(FOLDER, folder)
+        .env(HEIGHTS, heights.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     if let Some(failpoint) = failpoint {
         command.env(FAILPOINT, failpoint);
     }
@@ -123,7 +132,7 @@ fn a_process_killed_at_any_moment_keeps_what_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let (mut said, mut kills) = (Said::default(), 0);
     for life in 0..LIVES {
-        let mut child = start(folder.path(), None);
+        let mut child = start(folder.path(), MANY, None);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // A few lines into its life, and then somewhere inside the next calls: the pause is what
         // makes the moment random, nothing waits for it.
@@ -157,7 +166,7 @@ fn a_process_killed_between_write_and_sync_keeps_what_it_acknowledged() {
         for how in ["before", "half", "after"] {
             let folder = tempfile::tempdir().unwrap();
             let failpoint = format!("{how}:{call}");
-            let mut child = start(folder.path(), Some(&failpoint));
+            let mut child = start(folder.path(), FEW, Some(&failpoint));
             let mut said = Said::default();
             for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
                 said.hear(&line);
@@ -165,7 +174,7 @@ fn a_process_killed_between_write_and_sync_keeps_what_it_acknowledged() {
             killed += u64::from(!child.wait().unwrap().success());
             assert_nothing_lost(folder.path(), said, &failpoint);
             // And it goes on where it was.
-            let mut child = start(folder.path(), None);
+            let mut child = start(folder.path(), FEW, None);
             let lines = BufReader::new(child.stdout.take().unwrap()).lines();
             lines.map_while(Result::ok).for_each(|line| said.hear(&line));
             assert!(child.wait().unwrap().success() && said.done, "{failpoint}: {said:?}");
