@@ -115,3 +115,36 @@ fn encodings_are_the_frozen_ones() {
         "an encoding changed; if intended: HANSA_BLESS=1 cargo test -p ledger-types conformance"
     );
 }
+
+/// A charter and a node's endorsement as documents, with the digests that members sign.
+fn charter() -> String {
+    let genesis = genesis();
+    let endorsement = &genesis.validators[0].identity;
+    let document = serde_json::json!({
+        "seed": "01".repeat(32),
+        "charter": genesis.charter,
+        "digest": genesis.charter.digest(),
+        "endorsements": [{
+            "node_id": endorsement.node,
+            "endorsement": endorsement,
+            "digest": endorsement.digest(&genesis.charter),
+        }],
+    });
+    serde_json::to_string_pretty(&document).unwrap() + "\n"
+}
+
+#[test]
+fn what_members_sign_in_a_browser_is_the_frozen_one() {
+    // The console computes these digests by itself (web/src/lib/charter.ts) and is tested with this
+    // file: a difference would lock members out, or let them sign what they do not see.
+    let path = Path::new("tests/charter.json");
+    let now = charter();
+    if std::env::var_os("HANSA_BLESS").is_some() {
+        std::fs::write(path, &now).unwrap();
+    }
+    let frozen = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        frozen == now,
+        "the charter changed; if intended: HANSA_BLESS=1 cargo test -p ledger-types conformance"
+    );
+}

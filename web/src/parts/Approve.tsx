@@ -1,7 +1,8 @@
 import { Descriptions, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 
-import { ledgerApprove, ledgerCharter, type Charter, type Ledger } from '../client'
+import { ledgerApprove, type Charter, type Ledger } from '../client'
+import { type Asked, approve } from '../lib/charter'
 import { answer } from '../lib/problem'
 import { FormModal } from './FormModal'
 import { KeyFile, signerOfForm } from './KeyFile'
@@ -14,28 +15,21 @@ interface Props {
   done: () => Promise<unknown>
 }
 
+/** The API's type says only that these are documents. */
+const asked = (charter: Charter) => charter as unknown as Asked
+
 /** A member signs the charter and its own nodes, after seeing what that is. */
 export function Approve({ ledger, charter, open, close, done }: Props) {
   const { t } = useTranslation()
-  const path = { ledger_id: ledger.id }
-  const approve = async (values: { key: string }) => {
-    const signer = await signerOfForm(values)
-    const shown = await answer(ledgerCharter({ path }))
-    const endorsements = await Promise.all(
-      shown.endorsements.map(async ({ node_id, digest }) => ({
-        node_id,
-        signature: await signer.sign(digest),
-      })),
-    )
-    const charter_signature = await signer.sign(shown.digest)
-    await answer(ledgerApprove({ path, body: { charter_signature, endorsements } }))
+  const send = async (values: { key: string }) => {
+    if (charter === undefined) return
+    // Exactly the documents that are shown below, whatever the service says meanwhile.
+    const body = await approve(asked(charter), await signerOfForm(values))
+    await answer(ledgerApprove({ path: { ledger_id: ledger.id }, body }))
     await done()
   }
-  const members = (charter?.charter as { members?: { name: string; administrator: string }[] })
-    ?.members
-  const nodes = charter?.endorsements.map(
-    ({ endorsement }) => (endorsement as { name?: string }).name ?? '',
-  )
+  const shown = charter && asked(charter)
+  const nodes = shown?.endorsements.map(({ endorsement }) => endorsement.name).join(', ')
   const key = (text: string) => (
     <Typography.Text code style={{ overflowWrap: 'anywhere' }}>
       {text}
@@ -47,7 +41,7 @@ export function Approve({ ledger, charter, open, close, done }: Props) {
       title={t('ledger.approveTitle', { name: ledger.name })}
       submit={t('ledger.approve')}
       close={close}
-      send={approve}
+      send={send}
     >
       <p>{t('ledger.approveHelp')}</p>
       <Descriptions
@@ -60,7 +54,7 @@ export function Approve({ ledger, charter, open, close, done }: Props) {
             label: t('ledger.signers'),
             children: (
               <ul style={{ margin: 0, paddingInlineStart: 20 }}>
-                {members?.map(({ name, administrator }) => (
+                {shown?.charter.members.map(({ name, administrator }) => (
                   <li key={name}>
                     {name} {key(administrator)}
                   </li>
@@ -68,7 +62,7 @@ export function Approve({ ledger, charter, open, close, done }: Props) {
               </ul>
             ),
           },
-          { key: 'nodes', label: t('ledger.signNodes'), children: nodes?.join(', ') },
+          { key: 'nodes', label: t('ledger.signNodes'), children: nodes },
           { key: 'digest', label: t('ledger.digest'), children: charter && key(charter.digest) },
         ]}
       />

@@ -1,6 +1,7 @@
 import { Alert, Button } from 'antd'
 import { useTranslation } from 'react-i18next'
 
+import { CharterError } from '../lib/charter'
 import { Refused } from '../lib/problem'
 import { KeyError } from '../lib/signing'
 
@@ -20,6 +21,9 @@ export function Failure({ error, retry }: Props) {
     </Button>
   )
   if (error instanceof KeyError) return <Alert type="error" showIcon title={t('form.keyBad')} />
+  if (error instanceof CharterError) {
+    return <Alert type="error" showIcon title={t('ledger.charterBad')} description={error.message} />
+  }
   const problem = error instanceof Refused ? error.problem : undefined
   if (problem === undefined) {
     return <Alert type="error" showIcon title={t('problem.no_answer')} action={action} />
