@@ -18,6 +18,8 @@ use crate::{assembly::bind, cli::Output};
 use folder::{Folder, default_state};
 use status::{DevFile, Ports};
 
+/// How far the metrics are above the API.
+const METRICS_ABOVE: u16 = 20_000;
 /// Port of the API and the console unless asked otherwise.
 const PORT: u16 = 8_080;
 
@@ -36,7 +38,7 @@ pub(crate) struct Dev {
     /// Port of the API and the console on this machine.
     #[arg(long, value_name = "N", default_value_t = PORT)]
     port: u16,
-    /// Port of the metrics on this machine. [default: the one after --port]
+    /// Port of the metrics on this machine. [default: 20000 above --port, or any free one]
     #[arg(long, value_name = "N")]
     metrics_port: Option<u16>,
     /// The program of ledger nodes. [default: hansa-node beside this program]
@@ -116,10 +118,11 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// The port after the API's; another free one where somebody has it, perhaps the API of a second
-/// installation. `dev.json` says which it became.
+/// A port far from where people put the API of a second installation; any free one where somebody
+/// has it. `dev.json` says which it became.
 async fn metrics_beside(port: u16) -> Result<(TcpListener, u16)> {
-    let beside = bind(local(port.wrapping_add(1)), "--metrics-port").await;
+    let above = port.checked_add(METRICS_ABOVE).unwrap_or_default();
+    let beside = bind(local(above), "--metrics-port").await;
     let listener = match beside {
         Ok(listener) => listener,
         Err(_) => bind(local(0), "--metrics-port").await?,
