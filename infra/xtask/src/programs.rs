@@ -69,13 +69,18 @@ fn read(line: &str) -> Result<Option<TestProgram>> {
 }
 
 impl TestProgram {
+    /// The program in its place, without arguments.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        command
+    }
+
     /// Runs it, shows what it says, and counts. A program that breaks off has failed once more than
     /// it says.
     pub(crate) fn run(&self) -> Result<Counts> {
         println!("\n-- {} ({})", self.package, self.target);
-        let mut command = Command::new(&self.path);
-        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
-        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut child = self.command().stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().expect("piped above");
         let mut counts = Counts::default();
         for line in BufReader::new(output).lines() {

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{cargo::root, up};
+use crate::{
+    cargo::{root, target_folder},
+    up,
+};
 
 /// A step: what it shows, and how.
 pub(crate) type Step = (&'static str, fn(&Place) -> Result<()>);
@@ -17,6 +20,7 @@ pub(crate) type Step = (&'static str, fn(&Place) -> Result<()>);
 /// The console by itself.
 pub(crate) const WEB: &[Step] = &[
     ("the console's packages are installed", |_| npm(&["ci", "--no-audit", "--no-fund"])),
+    ("the console's client is made from the API's document", |_| client()),
     ("the console is typed and builds", |_| npm(&["run", "build"])),
     ("the console's own tests pass", |_| npm(&["test"])),
 ];
@@ -91,6 +95,17 @@ fn run_in(folder: &Path, command: &mut Command) -> Result<()> {
     let status = status.with_context(|| format!("{command:?} cannot be started"))?;
     ensure!(status.success(), "{command:?}: {status}");
     Ok(())
+}
+
+/// A client of another API than the one that is served compiles, and fails in people's hands.
+fn client() -> Result<()> {
+    let made = target_folder().join("console-client");
+    let codegen = root().join("web/codegen");
+    run_in(&codegen, Command::new("npm").args(["ci", "--no-audit", "--no-fund"]))?;
+    run_in(&codegen, Command::new("npm").args(["run", "generate"]).env("HANSA_CLIENT", &made))?;
+    let mut difference = Command::new("diff");
+    difference.args(["--recursive", "--brief"]).arg(root().join("web/src/client")).arg(&made);
+    run_in(&codegen, &mut difference).context("make it again: npm run generate, in web/")
 }
 
 fn up_from_nothing(place: &Place) -> Result<()> {

@@ -8,18 +8,18 @@ import { signerOf } from './signing'
 const golden = JSON.parse(
   readFileSync('../services/ledger-types/tests/charter.json', 'utf8'),
 ) as Asked & { seed: string }
+const draft = golden.endorsements[0]!
 
 describe('a member signs what it is shown', () => {
   test('digests are those that the nodes compute', async () => {
     expect(await charterDigest(golden.charter)).toBe(golden.digest)
-    const [draft] = golden.endorsements
     expect(await endorsementDigest(golden.charter, draft.endorsement)).toBe(draft.digest)
   })
 
   test('an agreement is to the charter and the own nodes', async () => {
     const body = await approve(golden, await signerOf(golden.seed))
     expect(body.charter_signature).toMatch(/^[0-9a-f]{128}$/)
-    expect(body.endorsements.map(({ node_id }) => node_id)).toEqual([golden.endorsements[0].node_id])
+    expect(body.endorsements.map(({ node_id }) => node_id)).toEqual([draft.node_id])
   })
 
   test('a digest of another document is not signed', async () => {
@@ -29,8 +29,7 @@ describe('a member signs what it is shown', () => {
     await expect(approve(threshold, signer)).rejects.toThrow(CharterError)
     const more = { ...golden, charter: { ...golden.charter, owner: 'somebody' } }
     await expect(approve(more, signer)).rejects.toThrow(CharterError)
-    const [draft] = golden.endorsements
-    const other = { ...draft, endorsement: { ...draft.endorsement, tls_key: '00'.repeat(32) } }
+    const other = { ...draft, endorsement: { ...draft.endorsement, tls_key: 'ab'.repeat(32) } }
     await expect(approve({ ...golden, endorsements: [other] }, signer)).rejects.toThrow(CharterError)
   })
 
