@@ -61,7 +61,8 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
     let ledger = genesis.ledger();
     let blocks_disk = FileDisk::open(&config.data.join("blocks"))?;
     let blocks = BlockLog::open(blocks_disk, ledger, BlockLogOptions::default())?;
-    let (votes, vote_state) = VoteLog::open(FileDisk::open(&config.data.join("votes"))?, ledger)?;
+    let (mut votes, vote_state) =
+        VoteLog::open(FileDisk::open(&config.data.join("votes"))?, ledger)?;
     let state_path = config.data.join("state.db");
     let mark = read_mark(&config.data)?;
     let opened = if state_path.exists() { open(&state_path, &genesis).ok() } else { None };
@@ -73,6 +74,9 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
         trustworthy: is_trustworthy(mark.as_ref(), &boot_id()?),
     };
     let plan = recover(&found);
+    if !plan.votes_intact {
+        votes.distrust()?;
+    }
     if let Some((from, to)) = plan.fetch {
         tracing::error!(
             "blocks {from} to {to} are broken on disk: silent until peers have sent them"
@@ -139,7 +143,7 @@ fn replica(
     let Stored { blocks, state, .. } = stored;
     let head = blocks.head();
     let entries = match votes {
-        VoteLogState::Intact(entries) => entries,
+        VoteLogState::Intact(entries) | VoteLogState::Resumed { records: entries, .. } => entries,
         VoteLogState::Fresh => Vec::new(),
         VoteLogState::Damaged(reason) => {
             tracing::warn!("the vote log is damaged ({reason}): silent until it cannot matter");

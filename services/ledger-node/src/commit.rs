@@ -236,6 +236,9 @@ impl Commit {
             let next = self.state.executed().height + 1;
             if next > self.blocks.log.head() {
                 if self.state.is_rebuilding() && self.blocks.is_whole() && self.state.at_head() {
+                    // What was found is told first, or its incident would stay open for ever.
+                    let found = self.take_found();
+                    self.tell_found(found);
                     let executed = self.state.executed();
                     self.tell(Event::Repaired(Repaired::State { executed }));
                 }

@@ -84,7 +84,7 @@ impl Node {
             let (head, told) = (blocks.head(), self.acknowledged);
             ensure!(head >= told, "blocks end at {head}, height {told} was acknowledged");
         }
-        let (votes, vote_state) = VoteLog::open(self.vote_disk.clone(), ledger)?;
+        let (mut votes, vote_state) = VoteLog::open(self.vote_disk.clone(), ledger)?;
         let opened = match self.state_path.exists().then(|| self.open_state()) {
             // What somebody edited need not open; it is built again.
             Some(Err(_)) if self.may_be_edited => None,
@@ -98,6 +98,9 @@ impl Node {
             trustworthy: self.trust_state,
         };
         let plan = recover(&found);
+        if !plan.votes_intact {
+            votes.distrust()?;
+        }
         let state = match (plan.state, opened) {
             (StatePlan::Rebuild(_), opened) => {
                 drop(opened);
@@ -131,7 +134,9 @@ impl Node {
         let ledger = self.genesis.ledger();
         let head = blocks.head();
         let entries = match votes {
-            VoteLogState::Intact(entries) => entries,
+            VoteLogState::Intact(entries) | VoteLogState::Resumed { records: entries, .. } => {
+                entries
+            }
             VoteLogState::Fresh | VoteLogState::Damaged(_) => Vec::new(),
         };
         let entries = entries.iter().map(|(_, bytes)| codec::decode(bytes));

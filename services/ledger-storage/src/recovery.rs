@@ -26,6 +26,8 @@ pub enum Votes {
     Fresh,
     /// Whole.
     Intact,
+    /// Whole since a loss; the node spoke again at this height.
+    ResumedAt(u64),
     /// Not to be relied on.
     Damaged,
 }
@@ -35,6 +37,7 @@ impl From<&VoteLogState> for Votes {
         match state {
             VoteLogState::Fresh => Self::Fresh,
             VoteLogState::Intact(_) => Self::Intact,
+            VoteLogState::Resumed { from, .. } => Self::ResumedAt(*from),
             VoteLogState::Damaged(_) => Self::Damaged,
         }
     }
@@ -81,9 +84,12 @@ pub enum RebuildReason {
 /// Decides.
 pub fn recover(found: &Found) -> Plan {
     let used = found.last > 0 || found.executed.is_some_and(|height| height > 0);
+    // Otherwise blocks that were executed are gone, and with them the votes below them.
+    let blocks_whole = found.executed.is_none_or(|height| height <= found.last);
     let votes_intact = match found.votes {
-        // Blocks that were executed are gone, and with them the votes below them.
-        Votes::Intact => found.executed.is_none_or(|height| height <= found.last),
+        Votes::Intact => blocks_whole,
+        // Below that height lie votes that were lost: it must not be open again.
+        Votes::ResumedAt(height) => blocks_whole && height <= found.last + 1,
         // A node that has decided blocks has voted or synced: its log cannot be new.
         Votes::Fresh => !used,
         Votes::Damaged => false,

@@ -5,6 +5,10 @@
 //! A log whose file is missing, or with a broken record before a whole one, is damaged: the node
 //! may have said things that it no longer knows. A broken last record is an interrupted write that
 //! was never acknowledged, so nothing was sent on its strength.
+//!
+//! A loss is remembered until the node speaks again: the superblock says where the file ended then.
+//! A node that lost its votes, and restarts before it may speak, would otherwise find a new log that
+//! is whole and empty, and take it for all that it ever said.
 
 use std::io;
 
@@ -30,6 +34,14 @@ pub enum VoteLogState {
     Fresh,
     /// Whole: the records with their heights, in order.
     Intact(Vec<(u64, Vec<u8>)>),
+    /// Whole since a loss. The node has spoken again at height `from`, so everything that was lost
+    /// is below it.
+    Resumed {
+        /// The records with their heights, in order.
+        records: Vec<(u64, Vec<u8>)>,
+        /// Height of the first record since the loss.
+        from: u64,
+    },
     /// Not to be relied on; a new one has been begun.
     Damaged(String),
 }
@@ -41,6 +53,8 @@ pub struct VoteLog<D> {
     ledger: LedgerId,
     generation: u64,
     len: u64,
+    /// Where the file ended when votes had been lost; 0 when none have.
+    lost_at: u64,
     live: Vec<(u64, Vec<u8>)>,
 }
 
@@ -50,16 +64,25 @@ impl<D: Disk> VoteLog<D> {
     /// # Errors
     /// When the disk fails.
     pub fn open(disk: D, ledger: LedgerId) -> io::Result<(Self, VoteLogState)> {
-        let mut log = Self { disk, ledger, generation: 0, len: 0, live: Vec::new() };
+        let mut log = Self { disk, ledger, generation: 0, len: 0, lost_at: 0, live: Vec::new() };
         let state = log.find()?;
         match &state {
-            VoteLogState::Intact(records) => log.live = records.clone(),
-            VoteLogState::Fresh | VoteLogState::Damaged(_) => {
-                let newest = log.generations()?.last().copied().unwrap_or(0);
-                log.begin(newest.max(log.generation) + 1)?;
+            VoteLogState::Intact(records) | VoteLogState::Resumed { records, .. } => {
+                log.live = records.clone();
             }
+            VoteLogState::Fresh => log.begin(false)?,
+            VoteLogState::Damaged(_) => log.begin(true)?,
         }
         Ok((log, state))
+    }
+
+    /// Notes that votes have been lost although the log itself is whole or new: something else that
+    /// it goes with is gone. Remembered until the next record.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn distrust(&mut self) -> io::Result<()> {
+        if self.lost_at == self.len { Ok(()) } else { self.begin(true) }
     }
 
     fn find(&mut self) -> io::Result<VoteLogState> {
@@ -72,10 +95,10 @@ impl<D: Disk> VoteLog<D> {
                 damaged("votes.super is missing")
             };
         }
-        let Some(generation) = self.read_superblock()? else {
+        let Some((generation, lost_at)) = self.read_superblock()? else {
             return damaged("no copy in votes.super is whole");
         };
-        self.generation = generation;
+        (self.generation, self.lost_at) = (generation, lost_at);
         let name = file_name(generation);
         if !names.contains(&name) {
             return damaged("the current log is missing");
@@ -85,10 +108,15 @@ impl<D: Disk> VoteLog<D> {
             return damaged("the current log's header is broken");
         }
         self.len = bytes.len() as u64;
-        let mut records = Vec::new();
+        let (mut records, mut since_loss) = (Vec::new(), None);
         for piece in scan(&bytes) {
             match piece {
-                Piece::Frame { frame, .. } => records.push((frame.height, frame.payload.to_vec())),
+                Piece::Frame { offset, frame } => {
+                    if offset as u64 >= lost_at {
+                        since_loss.get_or_insert(frame.height);
+                    }
+                    records.push((frame.height, frame.payload.to_vec()));
+                }
                 Piece::Corrupt { from, .. } => {
                     return damaged(&format!("a record at offset {from} is broken"));
                 }
@@ -102,7 +130,11 @@ impl<D: Disk> VoteLog<D> {
         // anything is said on its strength, which a power cut could make untrue.
         self.disk.sync(&name)?;
         self.disk.sync_directory()?;
-        Ok(VoteLogState::Intact(records))
+        match since_loss {
+            _ if lost_at == 0 => Ok(VoteLogState::Intact(records)),
+            Some(from) => Ok(VoteLogState::Resumed { records, from }),
+            None => damaged("votes were lost and nothing has been said since"),
+        }
     }
 
     /// Before the first superblock nothing can have been acknowledged.
@@ -123,17 +155,23 @@ impl<D: Disk> VoteLog<D> {
         Ok(generations)
     }
 
-    fn read_superblock(&self) -> io::Result<Option<u64>> {
+    /// The current generation, and where its file ended when votes had been lost.
+    fn read_superblock(&self) -> io::Result<Option<(u64, u64)>> {
         let bytes = read_all(&self.disk, SUPERBLOCK)?;
         let whole = bytes.chunks_exact(COPY).filter_map(|copy| {
             let generation = u64::from_le_bytes(copy[24..32].try_into().ok()?);
-            (copy == superblock_copy(self.ledger, generation)).then_some(generation)
+            let lost_at = u64::from_le_bytes(copy[32..40].try_into().ok()?);
+            let is_whole = copy == superblock_copy(self.ledger, generation, lost_at);
+            is_whole.then_some((generation, lost_at))
         });
         Ok(whole.max())
     }
 
-    /// Begins a new generation with the live records, and makes it the current one.
-    fn begin(&mut self, generation: u64) -> io::Result<()> {
+    /// Begins a new generation with the live records, and makes it the current one; whether votes
+    /// have been lost goes into its superblock.
+    fn begin(&mut self, lost: bool) -> io::Result<()> {
+        let newest = self.generations()?.last().copied().unwrap_or(0);
+        let generation = newest.max(self.generation) + 1;
         let name = file_name(generation);
         let mut bytes = file_header(MAGIC, self.ledger).to_vec();
         for (height, payload) in &self.live {
@@ -143,22 +181,26 @@ impl<D: Disk> VoteLog<D> {
         self.disk.append(&name, &bytes)?;
         self.disk.sync(&name)?;
         self.disk.sync_directory()?;
-        self.write_superblock(generation)?;
+        let len = bytes.len() as u64;
+        let lost_at = if lost { len } else { 0 };
+        self.write_superblock(generation, lost_at)?;
         for old in self.generations()?.into_iter().filter(|g| *g < generation) {
             self.disk.remove(&file_name(old))?;
         }
-        self.generation = generation;
-        self.len = bytes.len() as u64;
+        (self.generation, self.len, self.lost_at) = (generation, len, lost_at);
         Ok(())
     }
 
-    fn write_superblock(&mut self, generation: u64) -> io::Result<()> {
+    fn write_superblock(&mut self, generation: u64, lost_at: u64) -> io::Result<()> {
         let temporary = format!("{SUPERBLOCK}.tmp");
         if self.disk.list()?.contains(&temporary) {
             self.disk.remove(&temporary)?;
         }
         self.disk.create(&temporary)?;
-        self.disk.append(&temporary, &superblock_copy(self.ledger, generation).repeat(COPIES))?;
+        self.disk.append(
+            &temporary,
+            &superblock_copy(self.ledger, generation, lost_at).repeat(COPIES),
+        )?;
         self.disk.sync(&temporary)?;
         self.disk.rename(&temporary, SUPERBLOCK)?;
         self.disk.sync_directory()
@@ -191,7 +233,8 @@ impl<D: Disk> VoteLog<D> {
     pub fn forget_below(&mut self, height: u64) -> io::Result<()> {
         self.live.retain(|(h, _)| *h >= height);
         if self.len >= COMPACT_BYTES {
-            self.begin(self.generation + 1)?;
+            // Only what was said since a loss can have made the file long.
+            self.begin(false)?;
         }
         Ok(())
     }
@@ -201,11 +244,12 @@ fn file_name(generation: u64) -> String {
     format!("votes-{generation:010}.log")
 }
 
-fn superblock_copy(ledger: LedgerId, generation: u64) -> [u8; COPY] {
+fn superblock_copy(ledger: LedgerId, generation: u64, lost_at: u64) -> [u8; COPY] {
     let mut copy = [0; COPY];
     copy[..8].copy_from_slice(SUPERBLOCK_MAGIC);
     copy[8..24].copy_from_slice(&ledger.0);
     copy[24..32].copy_from_slice(&generation.to_le_bytes());
+    copy[32..40].copy_from_slice(&lost_at.to_le_bytes());
     let crc = crc32c::crc32c(&copy[..COPY - 4]);
     copy[COPY - 4..].copy_from_slice(&crc.to_le_bytes());
     copy

@@ -57,7 +57,9 @@ fn nothing_synced_is_lost_and_nothing_is_invented() {
                     let last = records.last().map_or(0, |(height, _)| *height);
                     assert!((votes..=votes + 1).contains(&last), "{context}: votes {votes} {last}");
                 }
-                VoteLogState::Damaged(reason) => panic!("{context}: {reason}"),
+                state @ (VoteLogState::Resumed { .. } | VoteLogState::Damaged(_)) => {
+                    panic!("{context}: {state:?}")
+                }
             }
         }
     }

@@ -123,7 +123,9 @@ fn assert_nothing_lost(folder: &Path, said: Said, context: &str) {
             let last = records.last().map_or(0, |(height, _)| *height);
             assert!(last >= said.voted, "{context}: {said:?}, votes end at {last}");
         }
-        VoteLogState::Damaged(reason) => panic!("{context}: {reason}"),
+        state @ (VoteLogState::Resumed { .. } | VoteLogState::Damaged(_)) => {
+            panic!("{context}: {state:?}")
+        }
     }
 }
 

@@ -33,6 +33,16 @@ fn what_to_do_with_what_is_found() {
             Found { votes: Votes::Damaged, ..found.clone() },
             Plan { votes_intact: false, ..plan.clone() },
         ),
+        (
+            "spoken again since a loss, above everything lost",
+            Found { votes: Votes::ResumedAt(10), ..found.clone() },
+            plan.clone(),
+        ),
+        (
+            "a height is open again at which votes were lost",
+            Found { votes: Votes::ResumedAt(11), ..found.clone() },
+            Plan { votes_intact: false, ..plan.clone() },
+        ),
         ("no state", Found { executed: None, ..found.clone() }, rebuild(RebuildReason::Missing)),
         (
             "a power cut",

@@ -53,7 +53,40 @@ fn three_of_four_superblock_copies_may_rot() {
     assert!(matches!(open(&disk).1, VoteLogState::Intact(_)));
     disk.rot("votes.super", 3 * 64 + 25, 1);
     assert!(matches!(open(&disk).1, VoteLogState::Damaged(_)));
-    assert!(matches!(open(&disk).1, VoteLogState::Intact(_)), "a new log has been begun");
+    assert!(matches!(open(&disk).1, VoteLogState::Damaged(_)), "nothing was said since");
+}
+
+#[test]
+fn a_loss_is_remembered_until_the_node_speaks_again() {
+    // Between its loss and its next word a node may restart any number of times: the new, empty log
+    // must not pass for all that it ever said.
+    let mut disk = SimulatedDisk::new(1);
+    drop(with_votes(&disk));
+    disk.remove("votes.super").unwrap();
+    for start in 0..3 {
+        let state = open(&disk).1;
+        assert!(matches!(state, VoteLogState::Damaged(_)), "start {start}: {state:?}");
+    }
+    let (mut log, _) = open(&disk);
+    log.append(9, b"the first word since").unwrap();
+    log.append(10, b"and another").unwrap();
+    log.sync().unwrap();
+    let state = open(&disk).1;
+    let VoteLogState::Resumed { records, from } = state else { panic!("{state:?}") };
+    assert_eq!((records.len(), from), (2, 9));
+}
+
+#[test]
+fn a_log_that_is_whole_can_be_distrusted_with_what_it_holds() {
+    // What goes with it is gone, for example the blocks: its records still count as said.
+    let disk = SimulatedDisk::new(1);
+    with_votes(&disk).distrust().unwrap();
+    let (mut log, state) = open(&disk);
+    assert!(matches!(state, VoteLogState::Damaged(_)), "{state:?}");
+    log.distrust().unwrap();
+    let fresh = SimulatedDisk::new(2);
+    open(&fresh).0.distrust().unwrap();
+    assert!(matches!(open(&fresh).1, VoteLogState::Damaged(_)), "a new one too");
 }
 
 #[test]

@@ -117,6 +117,6 @@ mod tests {
     fn a_table_aligns_and_shows_no_control_characters() {
         let values = [json!({"a": "x\u{1b}[2J", "b": 1}), json!({"a": "long one", "b": null})];
         let shown = table(&values, &[("A", "/a"), ("B", "/b")]);
-        assert_eq!(shown, "A         B\nx\u{fffd}[2J    1\nlong one\n");
+        assert_eq!(shown, "A         B\nx\u{fffd}[2J     1\nlong one\n");
     }
 }

@@ -105,8 +105,11 @@ impl DatabaseConfig {
             "database.url holds a user: name it with database.*.user, and its \
              password with database.*.password_file"
         );
+        // The library reads any scheme.
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let server = PgConnectOptions::from_str(url)
             .ok()
+            .filter(|_| is_postgres)
             .context("database.url is no postgres:// address")?;
         Ok(Pools {
             tenant: tenant_login.options(server.clone(), tenant)?,
