@@ -259,9 +259,9 @@ impl Node {
             self.timers.pop();
             self.tell(Input::Timer(timer))?;
         }
-        self.waiters.sweep();
         if self.looked.elapsed() >= LOOK_EVERY {
             self.looked = Instant::now();
+            self.waiters.sweep();
             self.metrics.look(&self.status(), !self.is_repairing());
         }
         self.tell(Input::Tick)

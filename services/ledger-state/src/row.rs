@@ -1,5 +1,7 @@
 //! Rows as bytes under a hash.
 
+use std::rc::Rc;
+
 use borsh::BorshSerialize as _;
 use ledger_types::{Digest, Value};
 use rusqlite::{Connection, Row as SqlRow, types::ValueRef};
@@ -53,7 +55,7 @@ pub(crate) struct TableRows<'a> {
     table: &'a Table,
     range: String,
     /// The last ranges read: the check and the change of a bucket want the same one.
-    recent: Vec<((Key, Key), Vec<Row>)>,
+    recent: Vec<((Key, Key), Rc<[Row]>)>,
 }
 
 /// Ranges remembered: a block touches many, but uses each again soon or never.
@@ -103,7 +105,7 @@ impl<'a> TableRows<'a> {
 impl Rows for TableRows<'_> {
     type Error = StateError;
 
-    fn rows(&mut self, min: &Key, max: &Key) -> Result<Vec<Row>, StateError> {
+    fn rows(&mut self, min: &Key, max: &Key) -> Result<Rc<[Row]>, StateError> {
         let known = self.recent.binary_search_by(|((a, b), _)| (a, b).cmp(&(min, max)));
         let place = match known {
             Ok(at) => return Ok(self.recent[at].1.clone()),
@@ -123,6 +125,7 @@ impl Rows for TableRows<'_> {
         while let Some(row) = rows.next()? {
             found.push(self.tree_row(row)?);
         }
+        let found: Rc<[Row]> = found.into();
         if self.recent.len() < RECENT_MAX {
             self.recent.insert(place, ((min.clone(), max.clone()), found.clone()));
         }

@@ -85,7 +85,7 @@ fn check_group(
     let mut rows = TableRows::new(connection, table);
     for (_, bucket) in group {
         let now = rows.rows(&bucket.min, &bucket.max)?;
-        if now.len() as u64 != bucket.count || bucket_digest(id, &now) != bucket.digest {
+        if now.len() as u64 != bucket.count || bucket_digest(id, now.iter()) != bucket.digest {
             let (min, max) = (bucket.min.clone(), bucket.max.clone());
             return Err(tampered(&table.name, &Mismatch { table: id, min, max }));
         }

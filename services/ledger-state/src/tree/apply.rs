@@ -86,15 +86,17 @@ fn check_group<R: Rows>(
     let now = rows.rows(min, max).map_err(ApplyError::Rows)?;
 
     let was_touched = |key: &Key| group.binary_search_by(|(k, _)| (*k).cmp(key)).is_ok();
-    let old = group
+    let old: Vec<Row> = group
         .iter()
-        .filter_map(|(key, old)| old.map(|(hash, len)| Row { key: (*key).clone(), hash, len }));
-    let untouched = now.iter().filter(|row| !was_touched(&row.key)).cloned();
-    let mut before: Vec<Row> = untouched.chain(old).collect();
+        .filter_map(|(key, old)| old.map(|(hash, len)| Row { key: (*key).clone(), hash, len }))
+        .collect();
+    let untouched = now.iter().filter(|row| !was_touched(&row.key));
+    let mut before: Vec<&Row> = untouched.chain(&old).collect();
     before.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let as_stored = match bucket {
         Some(bucket) => {
-            before.len() as u64 == bucket.count && bucket_digest(table, &before) == bucket.digest
+            before.len() as u64 == bucket.count
+                && bucket_digest(table, before.into_iter()) == bucket.digest
         }
         None => before.is_empty(),
     };

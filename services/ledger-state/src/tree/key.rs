@@ -1,6 +1,7 @@
 //! Primary keys as bytes whose order is SQLite's.
 
 use ledger_types::Value;
+use smallvec::SmallVec;
 
 /// Bytes of an encoded key at most.
 pub(crate) const KEY_BYTES_MAX: usize = 255;
@@ -8,14 +9,14 @@ pub(crate) const KEY_BYTES_MAX: usize = 255;
 /// An encoded primary key: prefix-free, ordered like the values under BINARY collation.
 ///
 /// INTEGER is 8 bytes big-endian with the sign flipped; TEXT and BLOB escape 00 as 00 FF and end
-/// with 00 01; columns follow each other.
+/// with 00 01; columns follow each other. One or two integers need no memory of their own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key(pub(crate) Box<[u8]>);
+pub(crate) struct Key(pub(crate) SmallVec<[u8; 16]>);
 
 impl Key {
     /// Encodes key columns; `None` for a NULL or a key that is too long.
     pub(crate) fn encode<'a>(values: impl IntoIterator<Item = &'a Value>) -> Option<Self> {
-        let mut bytes = Vec::with_capacity(16);
+        let mut bytes = SmallVec::new();
         for value in values {
             match value {
                 Value::Null => return None,
@@ -26,7 +27,7 @@ impl Key {
                 Value::Blob { hex } => escape(&mut bytes, hex),
             }
         }
-        (bytes.len() <= KEY_BYTES_MAX).then(|| Self(bytes.into()))
+        (bytes.len() <= KEY_BYTES_MAX).then_some(Self(bytes))
     }
 
     /// Bit `at`, counted from the most significant bit of the first byte; 0 beyond the end.
@@ -37,13 +38,13 @@ impl Key {
 
     /// The first bit in which two keys differ; `None` for equal ones.
     pub(crate) fn first_difference(&self, other: &Self) -> Option<u16> {
-        let at = self.0.iter().zip(&other.0).position(|(a, b)| a != b)?;
+        let at = self.0.iter().zip(other.0.iter()).position(|(a, b)| a != b)?;
         let bit = (self.0[at] ^ other.0[at]).leading_zeros();
         u16::try_from(at * 8 + bit as usize).ok()
     }
 }
 
-fn escape(to: &mut Vec<u8>, bytes: &[u8]) {
+fn escape(to: &mut SmallVec<[u8; 16]>, bytes: &[u8]) {
     for byte in bytes {
         to.push(*byte);
         if *byte == 0 {

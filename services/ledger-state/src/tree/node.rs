@@ -5,6 +5,8 @@
 //! smallest and the largest key differ. Rows' own hashes are not stored: a bucket's digest is
 //! computed from its rows, which lie together in the table's B-tree.
 
+use std::{borrow::Cow, rc::Rc};
+
 use ledger_types::Digest;
 use sha2::{Digest as _, Sha256};
 
@@ -62,11 +64,14 @@ pub(crate) trait Rows {
     /// Why rows cannot be had.
     type Error;
     /// The rows from `min` to `max`, in order, as they are now.
-    fn rows(&mut self, min: &Key, max: &Key) -> Result<Vec<Row>, Self::Error>;
+    fn rows(&mut self, min: &Key, max: &Key) -> Result<Rc<[Row]>, Self::Error>;
 }
 
 /// The digest of a bucket: `H(10 | table u32 | n u32 | (len u16 | key | row hash)*)`.
-pub(crate) fn bucket_digest(table: u32, rows: &[Row]) -> Digest {
+pub(crate) fn bucket_digest<'r>(
+    table: u32,
+    rows: impl ExactSizeIterator<Item = &'r Row>,
+) -> Digest {
     let mut hash = Sha256::new_with_prefix([0x10]);
     hash.update(table.to_be_bytes());
     hash.update(u32::try_from(rows.len()).expect("a bucket is small").to_be_bytes());
@@ -85,6 +90,15 @@ fn inner_digest(bit: u16, count: u64, left: &Digest, right: &Digest) -> Digest {
     hash.update(left.0);
     hash.update(right.0);
     Digest(hash.finalize().into())
+}
+
+/// Changes for which `keep` holds; nearly always all of them.
+fn only(changes: &[Change], keep: impl Fn(&&Change) -> bool) -> Cow<'_, [Change]> {
+    if changes.iter().all(|change| keep(&change)) {
+        Cow::Borrowed(changes)
+    } else {
+        Cow::Owned(changes.iter().filter(keep).cloned().collect())
+    }
 }
 
 fn fits_bucket(count: u64, bytes: u64) -> bool {
@@ -141,7 +155,8 @@ impl Node {
         let bytes = rows.iter().map(|r| u64::from(r.len)).sum();
         if fits_bucket(count, bytes) {
             let (min, max) = (first.key.clone(), last.key.clone());
-            let bucket = Bucket { min, max, count, bytes, digest: bucket_digest(table, rows) };
+            let bucket =
+                Bucket { min, max, count, bytes, digest: bucket_digest(table, rows.iter()) };
             made.push(bucket.clone());
             return Some(Self::Bucket(bucket));
         }
@@ -249,7 +264,7 @@ impl Node {
                 c.row.is_some()
                     || c.key.first_difference(inner.left.min()).is_none_or(|d| d > above)
             };
-            let kept: Vec<Change> = changes.iter().filter(inside).cloned().collect();
+            let kept = only(changes, inside);
             let split = kept.partition_point(|c| !c.key.bit(above));
             let (low, high) = kept.split_at(split);
             let node = Some(Self::Inner(Box::new(inner)));
@@ -261,7 +276,7 @@ impl Node {
         let inside = |c: &&Change| {
             c.key.first_difference(inner.left.min()).is_none_or(|difference| difference >= bit)
         };
-        let kept: Vec<Change> = changes.iter().filter(inside).cloned().collect();
+        let kept = only(changes, inside);
         let split = kept.partition_point(|c| !c.key.bit(bit));
         let (low, high) = kept.split_at(split);
         let Inner { left, right, .. } = inner;
