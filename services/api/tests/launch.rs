@@ -191,6 +191,17 @@ impl World {
         self.hansa.get(&self.alpha.token, path).await.expect(StatusCode::OK).body
     }
 
+    async fn end_consortium(&mut self) {
+        let path = format!("/v1/consortiums/{}", self.consortium);
+        let tag = format!("\"{}\"", self.read(&path).await["revision"]);
+        let headers = [("if-match", tag.as_str())];
+        let asked = self.hansa.call(&self.alpha.token, "DELETE", &path, &headers, None).await;
+        let operation = asked.expect(StatusCode::ACCEPTED).text("/id");
+        self.settle().await;
+        let ended = self.read(&format!("/v1/operations/{operation}")).await;
+        assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    }
+
     async fn phase(&self) -> Value {
         self.read(&format!("/v1/ledgers/{}", self.ledger)).await["phase"].clone()
     }
@@ -373,18 +384,27 @@ async fn a_launch_without_a_signature_fails_with_its_reason_and_can_be_repeated(
 #[tokio::test]
 async fn a_deleted_consortium_leaves_no_node_and_keeps_the_volumes() {
     let mut world = World::new().await;
-    let path = format!("/v1/consortiums/{}", world.consortium);
-    let revision = world.read(&path).await["revision"].to_string();
-    let tag = format!("\"{revision}\"");
-    let headers = [("if-match", tag.as_str())];
-    let asked = world.hansa.call(&world.alpha.token, "DELETE", &path, &headers, None).await;
-    let operation = asked.expect(StatusCode::ACCEPTED).text("/id");
-    world.settle().await;
-    let ended = world.read(&format!("/v1/operations/{operation}")).await;
-    assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    world.end_consortium().await;
     assert!(world.hansa.runtime.list().await.expect("listed").is_empty(), "a node still runs");
     let retained = world.hansa.runtime.retained().await.expect("listed");
     assert_eq!(retained.len(), 4, "the volumes of four nodes are kept");
+}
+
+/// A consortium may end in the middle of a launch: its ledger has a genesis and then no node. That
+/// once ended the controller for good.
+#[tokio::test]
+async fn a_consortium_ends_in_the_middle_of_a_launch() {
+    let mut world = World::new().await;
+    world.enrol_all().await;
+    world.launch().await;
+    world.approve(|world| &world.alpha).await;
+    let body = world.agreement(&world.beta).await;
+    world.hansa.post(&world.beta.token, &world.approvals(), &body).await.expect(StatusCode::OK);
+    // The genesis is published, and nobody has heard of a block yet.
+    world.controller.pass(&mut world.held).await.expect("a pass");
+    assert_eq!(world.phase().await, "launching");
+    world.end_consortium().await;
+    assert!(world.hansa.runtime.list().await.expect("listed").is_empty(), "a node still runs");
 }
 
 /// The end of one ledger ends its nodes, of all members, and leaves the consortium and the volumes;

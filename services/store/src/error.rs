@@ -29,7 +29,7 @@ pub(crate) fn database(error: sqlx::Error) -> Error {
 
 fn of_constraint(name: &str) -> Option<Error> {
     Some(match name {
-        "tenant_name_key" => Error::AlreadyExists(Kind::Tenant),
+        "tenant_name_key" | "tenant_platform_key" => Error::AlreadyExists(Kind::Tenant),
         "app_user_email_key" => Error::AlreadyExists(Kind::User),
         "api_key_name_key" => Error::AlreadyExists(Kind::ApiKey),
         "consortium_name_key" => Error::AlreadyExists(Kind::Consortium),

@@ -14,10 +14,12 @@ mod operation;
 
 use std::{
     fmt::Debug,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures::FutureExt as _;
 use hansa_authz::OpContext;
 use hansa_clients::{Nodes, Vault};
 use hansa_core::{Clock, Error, Mac, RequestId, Result, Secret, Timestamp, Uuid, limits};
@@ -120,10 +122,12 @@ impl Controller {
         passes.into_iter().fold(Ok(()), Result::and)
     }
 
-    /// One look of one reconciler, measured; a failure is logged.
+    /// One look of one reconciler, measured; a failure is logged. A panic is a failure like others:
+    /// what one object brings about must not end the care for all.
     async fn look(&self, name: &'static str, look: impl Future<Output = Result<()>>) -> Result<()> {
         let began = Instant::now();
-        let looked = look.await;
+        let looked = AssertUnwindSafe(look).catch_unwind().await;
+        let looked = looked.unwrap_or_else(|_| Err(Error::internal("a reconciler panicked")));
         self.metrics.looked(name, began.elapsed(), looked.is_ok());
         if let Err(error) = &looked {
             log_failure(name, error);
