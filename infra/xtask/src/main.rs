@@ -25,10 +25,12 @@ cargo xtask <verb>
   test [PART] [--full]   everything a change needs, or one part of it      minutes: docs/testing.md
   check                  formatting, clippy, rustdoc, without changing anything       about 3 min
   fix                    formats, and applies what clippy can mend                    about 3 min
-  bench ledger           measures four real nodes under load                  about 1 min, warm
+  bench ledger|launch|peers
+                         measures nodes under load, launches, what else one might run
+                                                                              about 1 min each, warm
   openapi                writes openapi/*.json from the code                  about 2 min
   sim [--seeds N] [--from S]
-                         simulates N seeds (500), from seed S (1)         about 100 seeds a second
+                         simulates N seeds (500), from seed S (1)         about 6 seeds a second
 
 Each verb takes --help.
 ";
