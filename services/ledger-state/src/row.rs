@@ -55,8 +55,11 @@ pub(crate) struct TableRows<'a> {
     table: &'a Table,
     range: String,
     /// The last ranges read: the check and the change of a bucket want the same one.
-    recent: Vec<((Key, Key), Rc<[Row]>)>,
+    recent: Vec<(Range, Rc<[Row]>)>,
 }
+
+/// The smallest and the largest key of a range.
+type Range = (Key, Key);
 
 /// Ranges remembered: a block touches many, but uses each again soon or never.
 const RECENT_MAX: usize = 4_096;
