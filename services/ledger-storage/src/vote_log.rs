@@ -233,8 +233,8 @@ impl<D: Disk> VoteLog<D> {
     pub fn forget_below(&mut self, height: u64) -> io::Result<()> {
         self.live.retain(|(h, _)| *h >= height);
         if self.len >= COMPACT_BYTES {
-            // Only what was said since a loss can have made the file long.
-            self.begin(false)?;
+            let nothing_said_since_loss = self.lost_at == self.len;
+            self.begin(nothing_said_since_loss)?;
         }
         Ok(())
     }

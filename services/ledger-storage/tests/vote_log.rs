@@ -77,6 +77,19 @@ fn a_loss_is_remembered_until_the_node_speaks_again() {
 }
 
 #[test]
+fn compaction_does_not_forget_a_loss() {
+    // A silent node follows decisions, and forgets below them, before it may speak again.
+    let disk = SimulatedDisk::new(1);
+    let (mut log, _) = open(&disk);
+    log.append(1, &vec![1; 64 * 1024 * 1024]).unwrap();
+    log.sync().unwrap();
+    log.distrust().unwrap();
+    log.forget_below(2).unwrap();
+    let state = open(&disk).1;
+    assert!(matches!(state, VoteLogState::Damaged(_)), "{state:?}");
+}
+
+#[test]
 fn a_log_that_is_whole_can_be_distrusted_with_what_it_holds() {
     // What goes with it is gone, for example the blocks: its records still count as said.
     let disk = SimulatedDisk::new(1);
