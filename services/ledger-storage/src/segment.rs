@@ -106,10 +106,12 @@ impl Segment {
             transactions: Transactions::Memory(BTreeSet::new()),
         };
         let (mut corruptions, mut broken_tail) = (Vec::new(), None);
-        if bytes.len() < FILE_HEADER {
+        let has_header = bytes.starts_with(&file_header(MAGIC, ledger));
+        if bytes.len() < FILE_HEADER || (bytes.len() == FILE_HEADER && !has_header) {
+            // The header is synced before anything follows it: the file's making was interrupted.
             return Ok(Scanned { segment, corruptions, broken_tail: Some(0) });
         }
-        if bytes[..FILE_HEADER] != file_header(MAGIC, ledger) {
+        if !has_header {
             corruptions.push(Corruption::new(name, 0, FILE_HEADER as u64));
         }
         for piece in scan(&bytes) {
