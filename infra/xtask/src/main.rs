@@ -28,7 +28,7 @@ cargo xtask <verb>
   bench ledger|launch|peers
                          measures nodes under load, launches, what else one might run
                                                                               about 1 min each, warm
-  openapi                writes openapi/*.json from the code                  about 2 min
+  openapi                writes openapi/*.json from the code   16 min from nothing, 1 when warm
   sim [--seeds N] [--from S]
                          simulates N seeds (500), from seed S (1)         about 6 seeds a second
 

@@ -1,6 +1,9 @@
 //! `test`: parts in order, a summary at the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, bail};
 
@@ -13,6 +16,9 @@ use crate::{
 /// A part: its name, and the packages whose tests it runs (by prefix).
 const PARTS: [(&str, &[&str]); 2] =
     [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "load", "xtask"])];
+
+/// The packages of the part that runs the whole product.
+const E2E: &[&str] = &["e2e"];
 
 /// Whether a part runs test programs of cargo's.
 fn needs_programs(part: &str) -> bool {
@@ -64,8 +70,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let mut built = Vec::new();
         reports.push(timed("build", || match programs::build() {
             Ok(programs) => {
+                let lost = without_a_part(&programs);
+                lost.iter().for_each(|package| eprintln!("no part runs the tests of {package}"));
+                let lost = lost.len() as u64;
                 built = programs;
-                (1, 0, true)
+                (1, lost, lost == 0)
             }
             Err(error) => {
                 eprintln!("{error:#}");
@@ -90,7 +99,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             if !well {
                 return (walked, broken, false);
             }
-            let (passed, failed, success) = run_tests(&built, &["e2e"]);
+            let (passed, failed, success) = run_tests(&built, E2E);
             (walked + passed, broken + failed, success)
         }));
     }
@@ -110,9 +119,22 @@ fn timed(name: &'static str, run: impl FnOnce() -> (u64, u64, bool)) -> Report {
     Report { name, passed, failed, success, time: start.elapsed() }
 }
 
+/// Whether a package's name begins in one of these ways.
+fn is_of(package: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| package.starts_with(prefix))
+}
+
+/// Packages whose tests nobody would run.
+fn without_a_part(programs: &[TestProgram]) -> BTreeSet<&str> {
+    let packages = programs.iter().map(|program| program.package.as_str());
+    let has_part =
+        |package: &str| is_of(package, E2E) || PARTS.iter().any(|(_, own)| is_of(package, own));
+    packages.filter(|package| !has_part(package)).collect()
+}
+
 /// Runs the test programs of the packages whose names begin in one of these ways.
 fn run_tests(programs: &[TestProgram], prefixes: &[&str]) -> (u64, u64, bool) {
-    let ours = |program: &&TestProgram| prefixes.iter().any(|p| program.package.starts_with(p));
+    let ours = |program: &&TestProgram| is_of(&program.package, prefixes);
     let mut all = Counts::default();
     for program in programs.iter().filter(ours) {
         let counts = program.run().unwrap_or_else(|error| {
