@@ -227,6 +227,11 @@ impl Engine {
     /// would stop a ledger of four for ever.
     pub fn rejoin(&mut self) {
         self.withdrawn = false;
+        // What was judged by a wrong state is judged again.
+        for seen in self.at.seen.values_mut().filter(|seen| seen.verdict == Verdict::Invalid) {
+            seen.verdict = Verdict::NotAsked;
+        }
+        self.resume();
     }
 
     /// A block of this height that this node had voted for before it restarted.
@@ -590,6 +595,9 @@ impl Engine {
         self.resend();
         if self.at.active || self.at.round > 0 {
             self.start_round_timer();
+        }
+        if self.came_in_silence() {
+            self.enter_round(self.at.round);
         }
         let rounds: Vec<u32> = self.at.proposals.keys().copied().collect();
         rounds.into_iter().for_each(|round| self.consider(round));

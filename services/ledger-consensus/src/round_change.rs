@@ -44,6 +44,16 @@ impl Engine {
             || others.count() + 1 >= usize::from(self.config.quorum.timeout)
     }
 
+    /// Whether this node followed others into its round while it might not speak, and has not said so:
+    /// they wait for its timeout. With the round's proposal at hand it votes instead.
+    pub(crate) fn came_in_silence(&self) -> bool {
+        let round = self.at.round;
+        let has_said = self.at.timeouts.get(&self.config.own).is_some_and(|t| t.round >= round)
+            || self.pending.values().any(|p| matches!(p, Pending::Timeout(t) if t.round >= round))
+            || self.at.last_vote.as_ref().is_some_and(|vote| vote.round >= round);
+        round > 0 && !has_said && !self.at.proposals.contains_key(&round)
+    }
+
     pub(crate) fn move_to_round(&mut self, round: u32) {
         self.at.round = round;
         self.forget_old_rounds();

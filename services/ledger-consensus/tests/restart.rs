@@ -147,6 +147,21 @@ fn a_repaired_node_that_had_lost_its_votes_stays_silent_as_long_as_it_must() {
 }
 
 #[test]
+fn who_came_into_a_round_in_silence_says_so_when_it_may_speak_again() {
+    // The others wait for its timeout, and it for theirs: six nodes stood still for ever.
+    let mut cluster = Cluster::new(Policy::Bft, 6);
+    cluster.nodes[0].up = false;
+    let silent = [3, 4];
+    silent.iter().for_each(|at| cluster.nodes[*at].engine.withdraw());
+    assert!(!cluster.reaches(1, 20_000), "three of six decide nothing");
+    for at in silent {
+        assert!(cluster.nodes[at].engine.round() > 0, "it follows those that leave the leader");
+        cluster.nodes[at].engine.rejoin();
+    }
+    assert!(cluster.reaches(3, 60_000), "five of six go on");
+}
+
+#[test]
 fn a_height_that_nobody_has_reached_does_not_end_the_catching_up() {
     // One lying peer must not keep a late node late.
     let mut cluster = Cluster::new(Policy::Bft, 4);

@@ -134,14 +134,19 @@ impl<D: Disk> BlockLog<D> {
         Ok(log)
     }
 
-    /// An empty last segment behind one whose end is broken: the blocks end before the break, and
-    /// the next one belongs into the broken segment, not behind it.
+    /// A last segment without a whole block behind one whose end is broken: the blocks end before the
+    /// break, and the next one belongs into the broken segment, not behind it.
     fn drop_empty_end(&mut self, files: &mut Vec<(u64, String)>) -> io::Result<()> {
-        let [.., (first, before), (_, last)] = &files[..] else { return Ok(()) };
-        if self.disk.len(last)? > FILE_HEADER as u64 {
-            return Ok(());
-        }
-        if Segment::scan(&self.disk, self.ledger, before, *first)?.broken_tail.is_some() {
+        while let [.., (first, before), (last_first, last)] = &files[..] {
+            let is_used = Segment::begins_whole(&self.disk, last)?
+                || Segment::scan(&self.disk, self.ledger, last, *last_first)?
+                    .segment
+                    .last()
+                    .is_some();
+            if is_used || Segment::scan(&self.disk, self.ledger, before, *first)?.ends_whole() {
+                break;
+            }
+            self.keep_tail(last, FILE_HEADER as u64)?;
             self.disk.remove(last)?;
             self.disk.sync_directory()?;
             files.pop();
@@ -304,12 +309,7 @@ impl<D: Disk> BlockLog<D> {
         let frame = if is_there(read)? { whole_at(&bytes, 0) } else { None };
         let frame = frame.filter(|f| f.height == height).ok_or_else(corrupt)?;
         let decided: DecidedBlock = codec::decode(frame.payload).map_err(|_| corrupt())?;
-        let digest = decided.block.header.digest(self.ledger);
-        if decided.block.is_whole() && decided.certificate.block == digest {
-            Ok(decided)
-        } else {
-            Err(corrupt())
-        }
+        if segment::holds(&decided, height, self.ledger) { Ok(decided) } else { Err(corrupt()) }
     }
 
     fn segment_of(&self, height: u64) -> Option<&Segment> {

@@ -10,7 +10,7 @@ use ledger_types::{Digest, LedgerId, codec::decode, message::DecidedBlock};
 use crate::{
     block_log::Corruption,
     disk::{Disk, read_all},
-    frame::{FILE_HEADER, Piece, file_header, scan},
+    frame::{FILE_HEADER, Piece, file_header, scan, whole_at},
     segment_index::{Place, SegmentIndex, prefix},
 };
 
@@ -50,12 +50,28 @@ pub(crate) fn places(decided: &DecidedBlock) -> impl Iterator<Item = Place> + '_
     ids.zip(0u32..).map(move |(prefix, place)| (prefix, height, place))
 }
 
+/// Whether a block is what its record says, and all of it what its certificate is for.
+pub(crate) fn holds(decided: &DecidedBlock, height: u64, ledger: LedgerId) -> bool {
+    let DecidedBlock { block, certificate } = decided;
+    block.header.height == height
+        && block.is_whole()
+        && certificate.block == block.header.digest(ledger)
+}
+
 /// What opening a segment found.
 pub(crate) struct Scanned {
     pub(crate) segment: Segment,
     pub(crate) corruptions: Vec<Corruption>,
     /// First byte of an interrupted write at the end.
     pub(crate) broken_tail: Option<u64>,
+}
+
+impl Scanned {
+    /// Whether nothing broken comes after the last whole block.
+    pub(crate) fn ends_whole(&self) -> bool {
+        let broken_end = |c: &Corruption| c.offset + c.len == self.segment.len;
+        self.broken_tail.is_none() && !self.corruptions.iter().any(broken_end)
+    }
 }
 
 impl Segment {
@@ -90,6 +106,11 @@ impl Segment {
         })
     }
 
+    /// Whether a file's first record is whole; cheaper than a scan.
+    pub(crate) fn begins_whole(disk: &dyn Disk, name: &str) -> io::Result<bool> {
+        Ok(whole_at(&read_all(disk, name)?, FILE_HEADER).is_some())
+    }
+
     /// Reads a whole file.
     pub(crate) fn scan(
         disk: &dyn Disk,
@@ -117,7 +138,7 @@ impl Segment {
         for piece in scan(&bytes) {
             match piece {
                 Piece::Frame { offset, frame } => match decode::<DecidedBlock>(frame.payload) {
-                    Ok(decided) if decided.block.header.height == frame.height => {
+                    Ok(decided) if holds(&decided, frame.height, ledger) => {
                         segment.insert(&decided, offset as u64);
                     }
                     Ok(_) | Err(_) => {

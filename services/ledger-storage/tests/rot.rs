@@ -137,31 +137,58 @@ fn corrupt_originals_are_bounded() {
 }
 
 #[test]
-fn a_broken_end_before_an_empty_segment_is_the_end_of_the_blocks() {
-    // A crash may leave a sealed segment and an empty next one. If the sealed one's last record
-    // rots, the block that a peer sends again must land where it was, not behind it.
-    let disk = SimulatedDisk::new(1);
-    let mut log = filled(&disk, 1);
-    let sealed = first_segment(&disk);
-    while disk.list().unwrap().iter().filter(|n| n.ends_with(".log")).count() == 1 {
-        log.append(&block(log.head() + 1)).unwrap();
-    }
-    log.sync().unwrap();
-    let head = log.head();
-    drop(log);
-    let mut plain = disk.clone();
-    let last = disk.list().unwrap().into_iter().rfind(|n| n.ends_with(".log")).unwrap();
-    plain.truncate(&last, 32).unwrap();
-    plain.sync(&last).unwrap();
-    disk.rot(&sealed, disk.len(&sealed).unwrap() - 1, 3);
-
-    let mut log = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap();
-    assert_eq!(log.head(), head - 2, "one block was cut off, one is broken");
-    for height in head - 1..=head + 3 {
-        log.append(&block(height)).unwrap();
+fn a_broken_end_before_a_segment_without_blocks_is_the_end_of_the_blocks() {
+    // A crash may leave a sealed segment and a next one with nothing, or with a torn write. If the
+    // sealed one's last record rots, the block that a peer sends again must land where it was, not
+    // behind it; and the node must start.
+    for left in [32, 40, 60] {
+        let disk = SimulatedDisk::new(1);
+        let mut log = filled(&disk, 1);
+        let sealed = first_segment(&disk);
+        while disk.list().unwrap().iter().filter(|n| n.ends_with(".log")).count() == 1 {
+            log.append(&block(log.head() + 1)).unwrap();
+        }
         log.sync().unwrap();
+        let head = log.head();
+        drop(log);
+        let mut plain = disk.clone();
+        let last = disk.list().unwrap().into_iter().rfind(|n| n.ends_with(".log")).unwrap();
+        plain.truncate(&last, left).unwrap();
+        plain.sync(&last).unwrap();
+        disk.rot(&sealed, disk.len(&sealed).unwrap() - 1, 3);
+
+        let mut log = BlockLog::open(disk.clone(), LEDGER, SMALL).unwrap();
+        assert_eq!(log.head(), head - 2, "one block was cut off, one is broken");
+        assert!(log.read(head - 2).is_ok(), "a start reads the last block");
+        for height in head - 1..=head + 3 {
+            log.append(&block(height)).unwrap();
+            log.sync().unwrap();
+        }
+        assert_eq!(log.whole_to(), head + 3);
+        let again = BlockLog::open(disk, LEDGER, SMALL).unwrap();
+        assert_eq!((again.whole_to(), again.damaged().len()), (head + 3, 0));
     }
-    assert_eq!(log.whole_to(), head + 3);
-    let again = BlockLog::open(disk, LEDGER, SMALL).unwrap();
-    assert_eq!((again.whole_to(), again.damaged().len()), (head + 3, 0));
+}
+
+#[test]
+fn a_last_block_with_a_true_checksum_that_was_not_certified_is_corrupt() {
+    // Whoever edits a block can write its checksum too: the node starts all the same, and asks.
+    let disk = SimulatedDisk::new(1);
+    drop(filled(&disk, 2));
+    let name = first_segment(&disk);
+    let mut forged = block(3);
+    forged.certificate.block = block(2).certificate.block;
+    let payload = ledger_types::codec::encode(&forged);
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&3u64.to_le_bytes()), &payload);
+    let length = u32::try_from(payload.len()).unwrap();
+    let head = [&length.to_le_bytes()[..], &checksum.to_le_bytes(), &3u64.to_le_bytes()].concat();
+    let mut plain = disk.clone();
+    plain.append(&name, &[head, payload].concat()).unwrap();
+    plain.sync(&name).unwrap();
+
+    let mut log = BlockLog::open(disk, LEDGER, SMALL).unwrap();
+    assert_eq!((log.head(), log.damaged().len()), (2, 1));
+    log.append(&block(3)).unwrap();
+    log.repair(&name, &[]).unwrap();
+    assert_eq!((log.whole_to(), log.damaged().len()), (3, 0));
 }

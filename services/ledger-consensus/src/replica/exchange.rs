@@ -175,5 +175,7 @@ impl Replica {
         for batch in self.mempool.own_overdue(RESEND_BATCHES_MAX) {
             self.effects.push(Effect::Broadcast(Arc::new(Message::Batch(batch))));
         }
+        // A block from a clock ahead of this one may be due by now.
+        self.try_validate();
     }
 }

@@ -86,13 +86,16 @@ impl Replica {
         }
     }
 
-    /// `None` while batches or the execution of the height before are missing.
+    /// `None` while it cannot be said: batches or the execution of the height before are missing, this
+    /// node's own state is wrong, or its clock is behind. A verdict is final, and a block that others
+    /// have voted for comes back in every later round.
     fn verdict(&self, header: &BlockHeader, batches: &[BatchRef]) -> Option<bool> {
         if header.executed.height + 1 != header.height || batches.len() > limits::BLOCK_BATCHES_MAX
         {
             return Some(false);
         }
-        if self.executed.height < header.executed.height {
+        let is_ahead = header.time_ms > self.now_ms + limits::CLOCK_DRIFT_MS_MAX;
+        if self.executed.height < header.executed.height || self.diverged || is_ahead {
             return None;
         }
         let transactions = self.mempool.resolve(batches)?;
@@ -101,9 +104,7 @@ impl Replica {
             && transactions.len() <= limits::BLOCK_TRANSACTIONS_MAX
             && bytes <= limits::BLOCK_BYTES_MAX
             && Block::transactions_root(&transactions) == header.transactions_root;
-        let in_time = header.time_ms >= self.last_time_ms
-            && header.time_ms <= self.now_ms + limits::CLOCK_DRIFT_MS_MAX;
         let same_root = self.roots.get(&header.executed.height) == Some(&header.executed.root);
-        Some(whole && in_time && same_root && !self.diverged)
+        Some(whole && same_root && header.time_ms >= self.last_time_ms)
     }
 }
