@@ -20,6 +20,7 @@ use crate::{
     boot::Stored,
     finding::{Finding, Repaired},
     net::Event,
+    patrol::{LOOK_EVERY, Patrol},
     state_keeper::StateKeeper,
 };
 
@@ -27,10 +28,7 @@ use crate::{
 const CHECKPOINT_BLOCKS: u64 = 256;
 /// Blocks executed before the thread looks at its jobs again.
 const BLOCKS_AT_ONCE: usize = 16;
-/// Between two looks at a part of what is on disk.
-const PATROL_EVERY: Duration = Duration::from_millis(200);
-/// Bytes of blocks and rows of state that one look reads: 100 MB in well under a minute, a twentieth
-/// of a core at most.
+/// Bytes of blocks and rows of state that one look reads: a tour of 100 MB takes ten seconds.
 const PATROL_BYTES: u64 = 2 << 20;
 const PATROL_ROWS: u64 = 5_000;
 /// Before a block that no peer has sent is asked for again.
@@ -99,7 +97,8 @@ struct Commit {
     scrubber: Scrubber,
     /// Up to where the net thread knows the execution.
     told: u64,
-    patrolled: Instant,
+    block_patrol: Patrol,
+    row_patrol: Patrol,
     asked: Option<Instant>,
     recheck: bool,
 }
@@ -124,7 +123,8 @@ pub(crate) fn start(
         events,
         scrubber: Scrubber::default(),
         told,
-        patrolled: Instant::now(),
+        block_patrol: Patrol::new(Instant::now()),
+        row_patrol: Patrol::new(Instant::now()),
         asked: None,
         recheck: false,
     };
@@ -145,7 +145,7 @@ impl Commit {
     fn run(&mut self, jobs: &mpsc::Receiver<Job>) -> Result<()> {
         loop {
             let behind = self.care()?;
-            let wait = if behind { Duration::ZERO } else { PATROL_EVERY };
+            let wait = if behind { Duration::ZERO } else { LOOK_EVERY };
             match jobs.recv_timeout(wait) {
                 Ok(job) => self.work(job)?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -183,7 +183,7 @@ impl Commit {
                 }
             }
             Job::Patrol(answer) => {
-                self.patrol(u64::MAX, u64::MAX)?;
+                self.patrol_everything()?;
                 let found = self.take_found();
                 // Whoever asked may have gone.
                 let _ = answer.send(found.len());
@@ -205,14 +205,20 @@ impl Commit {
     /// Goes on with what is behind or broken; whether there is more to do at once.
     fn care(&mut self) -> Result<bool> {
         let behind = self.catch_up()?;
-        if self.patrolled.elapsed() >= PATROL_EVERY {
-            self.patrolled = Instant::now();
-            self.patrol(PATROL_BYTES, PATROL_ROWS)?;
+        let now = Instant::now();
+        if self.block_patrol.is_due(now) {
+            let tours = self.scrubber.tours();
+            self.patrol_blocks(PATROL_BYTES)?;
+            self.block_patrol.looked(Instant::now(), self.scrubber.tours() > tours);
+        }
+        if self.row_patrol.is_due(now) {
+            let tour_is_over = self.state.patrol(PATROL_ROWS)?;
+            self.row_patrol.looked(Instant::now(), tour_is_over);
         }
         let found = self.take_found();
         self.tell_found(found);
         if self.recheck && !behind && self.is_whole() {
-            self.patrol(u64::MAX, u64::MAX)?;
+            self.patrol_everything()?;
             if self.is_whole() {
                 self.recheck = false;
                 self.tell(Event::Repaired(Repaired::All { executed: self.state.executed() }));
@@ -270,14 +276,20 @@ impl Commit {
         Ok(())
     }
 
-    /// Reads a part of what is on disk, and compares.
-    fn patrol(&mut self, bytes: u64, rows: u64) -> Result<()> {
+    /// Reads everything on disk, from the beginning, and compares.
+    fn patrol_everything(&mut self) -> Result<()> {
+        self.scrubber = Scrubber::default();
+        self.patrol_blocks(u64::MAX)?;
+        self.state.patrol_everything()
+    }
+
+    fn patrol_blocks(&mut self, bytes: u64) -> Result<()> {
         for corruption in self.scrubber.step(&self.blocks.log, bytes)? {
             let detail = format!("the record at offset {} is broken", corruption.offset);
             self.blocks.suspect(&corruption.file, None, &detail);
             self.blocks.log.note_corruption(corruption);
         }
-        self.state.patrol(rows)
+        Ok(())
     }
 
     fn is_whole(&self) -> bool {

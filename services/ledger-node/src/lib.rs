@@ -20,6 +20,7 @@ pub mod localnet;
 mod members;
 mod metrics;
 mod net;
+mod patrol;
 mod peers;
 mod shares;
 mod state_keeper;

@@ -121,16 +121,23 @@ impl StateKeeper {
         }
     }
 
-    /// Compares about `rows` rows with the tree. Nothing while the state is being built.
-    pub(crate) fn patrol(&mut self, rows: u64) -> Result<()> {
+    /// Compares about `rows` rows with the tree; whether that ended a tour. Nothing while the state
+    /// is being built.
+    pub(crate) fn patrol(&mut self, rows: u64) -> Result<bool> {
         if self.rebuilding {
-            return Ok(());
+            return Ok(false);
         }
         let state = self.state.as_ref().expect("it is absent only while it is exchanged");
         match self.scrub.step(state, rows) {
-            Ok(_) => Ok(()),
-            Err(error) => self.judge(error),
+            Ok(report) => Ok(report.finished),
+            Err(error) => self.judge(error).map(|()| false),
         }
+    }
+
+    /// As [`StateKeeper::patrol`], all of it from the beginning.
+    pub(crate) fn patrol_everything(&mut self) -> Result<()> {
+        self.scrub = Scrub::default();
+        self.patrol(u64::MAX).map(|_| ())
     }
 
     /// The machine's failure ends the node; everything else is the file's fault.

@@ -1,15 +1,15 @@
 //! Rows as bytes under a hash.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use borsh::BorshSerialize as _;
 use ledger_types::{Digest, Value};
-use rusqlite::{Connection, Row as SqlRow, types::ValueRef};
+use rusqlite::{CachedStatement, Connection, Row as SqlRow, types::ValueRef};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::StateError,
-    schema::{Column, Table, quoted},
+    schema::{Column, Kind, Table, quoted},
     tree::{
         key::{Key, decode},
         node::{Row, Rows},
@@ -53,16 +53,15 @@ pub(crate) fn tree_row(table: &Table, values: &[Value]) -> Option<Row> {
 pub(crate) struct TableRows<'a> {
     connection: &'a Connection,
     table: &'a Table,
-    range: String,
-    /// The last ranges read: the check and the change of a bucket want the same one.
-    recent: Vec<(Range, Rc<[Row]>)>,
+    kinds: Vec<Kind>,
+    /// `SELECT all columns FROM table`.
+    select: String,
+    /// The key's columns.
+    key: String,
+    /// Prepared at first use: finding a statement by its text costs more than running it.
+    range: Option<CachedStatement<'a>>,
+    single: Option<CachedStatement<'a>>,
 }
-
-/// The smallest and the largest key of a range.
-type Range = (Key, Key);
-
-/// Ranges remembered: a block touches many, but uses each again soon or never.
-const RECENT_MAX: usize = 4_096;
 
 impl<'a> TableRows<'a> {
     pub(crate) fn new(connection: &'a Connection, table: &'a Table) -> Self {
@@ -71,68 +70,88 @@ impl<'a> TableRows<'a> {
         };
         let all = names(&mut table.columns.iter());
         let key = names(&mut table.key_columns());
-        let n = table.key.len();
-        let low: Vec<String> = (1..=n).map(|i| format!("?{i}")).collect();
-        let high: Vec<String> = (n + 1..=2 * n).map(|i| format!("?{i}")).collect();
-        let range = format!(
-            "SELECT {all} FROM {} WHERE ({key}) >= ({}) AND ({key}) <= ({}) ORDER BY {key}",
-            quoted(&table.name),
-            low.join(", "),
-            high.join(", ")
-        );
-        Self { connection, table, range, recent: Vec::new() }
+        let select = format!("SELECT {all} FROM {}", quoted(&table.name));
+        let kinds = table.key_kinds();
+        Self { connection, table, kinds, select, key, range: None, single: None }
     }
 
     /// All rows, in order of their keys; for building a trie from nothing.
     pub(crate) fn all(&self) -> Result<Vec<Row>, StateError> {
-        let end = self.range.find(" WHERE ").expect("the text above");
-        let order = self.range.rfind(" ORDER BY ").expect("the text above");
-        let sql = format!("{}{}", &self.range[..end], &self.range[order..]);
-        let mut statement = self.connection.prepare(&sql)?;
+        let mut statement =
+            self.connection.prepare(&format!("{} ORDER BY {}", self.select, self.key))?;
         let mut rows = statement.query([])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            all.push(self.tree_row(row)?);
+            all.push(self::row(self.table, row)?);
         }
         Ok(all)
     }
 
-    fn tree_row(&self, row: &SqlRow<'_>) -> Result<Row, StateError> {
-        let columns = 0..self.table.columns.len();
-        let values: Vec<Value> =
-            columns.map(|at| value(row.get_ref(at)?)).collect::<Result<_, StateError>>()?;
-        tree_row(self.table, &values).ok_or(StateError::Stored("a key cannot be encoded"))
+    /// `(?1, ?2, …)` for the key's columns, from a number on.
+    fn places(&self, from: usize) -> String {
+        let places: Vec<String> =
+            (from..from + self.kinds.len()).map(|at| format!("?{at}")).collect();
+        places.join(", ")
     }
+
+    fn decode(&self, key: &Key) -> Result<Vec<Value>, StateError> {
+        decode(key, &self.kinds).ok_or(StateError::Stored("a stored key does not decode"))
+    }
+}
+
+fn row(table: &Table, row: &SqlRow<'_>) -> Result<Row, StateError> {
+    let columns = 0..table.columns.len();
+    let values: Vec<Value> =
+        columns.map(|at| value(row.get_ref(at)?)).collect::<Result<_, StateError>>()?;
+    tree_row(table, &values).ok_or(StateError::Stored("a key cannot be encoded"))
 }
 
 impl Rows for TableRows<'_> {
     type Error = StateError;
 
-    fn rows(&mut self, min: &Key, max: &Key) -> Result<Rc<[Row]>, StateError> {
-        let known = self.recent.binary_search_by(|((a, b), _)| (a, b).cmp(&(min, max)));
-        let place = match known {
-            Ok(at) => return Ok(self.recent[at].1.clone()),
-            Err(place) => place,
+    fn rows(&mut self, min: &Key, max: &Key) -> Result<Arc<[Row]>, StateError> {
+        let (low, high) = (self.decode(min)?, self.decode(max)?);
+        let statement = match self.range.take() {
+            Some(statement) => statement,
+            None => {
+                let (select, key) = (&self.select, &self.key);
+                let (low, high) = (self.places(1), self.places(1 + self.kinds.len()));
+                self.connection.prepare_cached(&format!(
+                    "{select} WHERE ({key}) >= ({low}) AND ({key}) <= ({high}) ORDER BY {key}"
+                ))?
+            }
         };
-        let kinds = self.table.key_kinds();
-        let bounds = [decode(min, &kinds), decode(max, &kinds)];
-        let [Some(low), Some(high)] = bounds else {
-            return Err(StateError::Stored("a stored key does not decode"));
-        };
-        let mut statement = self.connection.prepare_cached(&self.range)?;
+        let statement = self.range.insert(statement);
         for (at, bound) in low.iter().chain(&high).enumerate() {
-            bind(&mut statement, at + 1, bound)?;
+            bind(statement, at + 1, bound)?;
         }
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(self.tree_row(row)?);
+            found.push(self::row(self.table, row)?);
         }
-        let found: Rc<[Row]> = found.into();
-        if self.recent.len() < RECENT_MAX {
-            self.recent.insert(place, ((min.clone(), max.clone()), found.clone()));
+        Ok(found.into())
+    }
+
+    fn row(&mut self, key: &Key) -> Result<Option<Row>, StateError> {
+        let values = self.decode(key)?;
+        let statement = match self.single.take() {
+            Some(statement) => statement,
+            None => {
+                let (select, key) = (&self.select, &self.key);
+                let sql = format!("{select} WHERE ({key}) = ({})", self.places(1));
+                self.connection.prepare_cached(&sql)?
+            }
+        };
+        let statement = self.single.insert(statement);
+        for (at, value) in values.iter().enumerate() {
+            bind(statement, at + 1, value)?;
         }
-        Ok(found)
+        let mut rows = statement.raw_query();
+        match rows.next()? {
+            Some(row) => self::row(self.table, row).map(Some),
+            None => Ok(None),
+        }
     }
 }
 

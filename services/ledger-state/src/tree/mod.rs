@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod key;
 pub(crate) mod node;
+mod recent;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use apply::{ApplyError, Mismatch, Touched};
 use key::Key;
 use node::{Bucket, Node};
+use recent::RecentRows;
 
 use crate::schema::{Schema, Table};
 
@@ -20,6 +22,7 @@ use crate::schema::{Schema, Table};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
     tables: BTreeMap<u32, Node>,
+    recent: RecentRows,
 }
 
 /// A stored bucket that ended, began or changed: `(table, min, bucket)`.
@@ -33,7 +36,8 @@ impl Tree {
             by_table.entry(table).or_default().push(bucket);
         }
         let link = |(table, buckets): (u32, Vec<Bucket>)| Some((table, Node::link(&buckets)?));
-        Self { tables: by_table.into_iter().filter_map(link).collect() }
+        let tables = by_table.into_iter().filter_map(link).collect();
+        Self { tables, recent: RecentRows::default() }
     }
 
     pub(crate) fn table(&self, table: u32) -> Option<&Node> {

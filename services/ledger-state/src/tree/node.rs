@@ -5,7 +5,7 @@
 //! smallest and the largest key differ. Rows' own hashes are not stored: a bucket's digest is
 //! computed from its rows, which lie together in the table's B-tree.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, sync::Arc};
 
 use ledger_types::Digest;
 use sha2::{Digest as _, Sha256};
@@ -64,7 +64,9 @@ pub(crate) trait Rows {
     /// Why rows cannot be had.
     type Error;
     /// The rows from `min` to `max`, in order, as they are now.
-    fn rows(&mut self, min: &Key, max: &Key) -> Result<Rc<[Row]>, Self::Error>;
+    fn rows(&mut self, min: &Key, max: &Key) -> Result<Arc<[Row]>, Self::Error>;
+    /// The row at `key` as it is now.
+    fn row(&mut self, key: &Key) -> Result<Option<Row>, Self::Error>;
 }
 
 /// The digest of a bucket: `H(10 | table u32 | n u32 | (len u16 | key | row hash)*)`.
