@@ -33,8 +33,17 @@ async function giveKey(page: Page, tenant: string): Promise<void> {
   await dialog(page).locator('input[type=file]').setInputFiles(path)
 }
 
+/** Colours in the middle of a transition are nobody's. */
+async function settled(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const ends = (one: Animation) => one.effect?.getComputedTiming().endTime !== Infinity
+    await Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished))
+  })
+}
+
 /** What is wrong with the page for people who do not see it. */
 async function expectAccessible(page: Page): Promise<void> {
+  await settled(page)
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
   const found = await new AxeBuilder({ page }).withTags(tags).analyze()
   expect(found.violations.map((one) => `${one.id}: ${one.nodes[0]?.html}`)).toEqual([])
@@ -51,6 +60,7 @@ async function expectFits(page: Page): Promise<void> {
 async function choose(page: Page, what: string, value: string): Promise<void> {
   await page.getByRole('combobox', { name: what }).click()
   await page.getByTitle(value, { exact: true }).click()
+  await expect(page.getByRole('listbox')).toHaveCount(0)
 }
 
 test('a wrong password says so', async ({ page }) => {

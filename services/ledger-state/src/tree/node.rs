@@ -184,14 +184,22 @@ impl Node {
 
     /// The bucket next to which `key` lies: no row of another bucket is between them.
     pub(crate) fn neighbour(&self, key: &Key) -> &Bucket {
-        match self {
-            Self::Bucket(bucket) => bucket,
-            Self::Inner(inner) => {
-                let to_left = match key.first_difference(inner.left.min()) {
-                    Some(bit) if bit < inner.bit => !key.bit(bit),
-                    Some(_) | None => !key.bit(inner.bit),
-                };
-                if to_left { inner.left.neighbour(key) } else { inner.right.neighbour(key) }
+        // Bits alone lead to a bucket that shares with the key the longest prefix of any; where the
+        // key leaves that prefix, it lies before or behind everything below.
+        let alike = self.descend(|bit| key.bit(bit));
+        match key.first_difference(&alike.min) {
+            None => alike,
+            Some(leaves) => self.descend(|bit| key.bit(bit.min(leaves))),
+        }
+    }
+
+    fn descend(&self, goes_right: impl Fn(u16) -> bool) -> &Bucket {
+        let mut node = self;
+        loop {
+            match node {
+                Self::Bucket(bucket) => return bucket,
+                Self::Inner(inner) if goes_right(inner.bit) => node = &inner.right,
+                Self::Inner(inner) => node = &inner.left,
             }
         }
     }
@@ -252,19 +260,19 @@ impl Node {
         made: &mut Vec<Bucket>,
     ) -> Result<Option<Self>, R::Error> {
         let bit = inner.bit;
+        let min = inner.left.min().clone();
         // New rows outside the node's common prefix split above it.
         let above = changes
             .iter()
             .filter(|c| c.row.is_some())
-            .filter_map(|c| c.key.first_difference(inner.left.min()))
+            .filter_map(|c| c.key.first_difference(&min))
             .filter(|difference| *difference < bit)
             .min();
         if let Some(above) = above {
-            let node_is_right = inner.left.min().bit(above);
+            let node_is_right = min.bit(above);
             // Deletions outside the prefix never had a row here.
             let inside = |c: &&Change| {
-                c.row.is_some()
-                    || c.key.first_difference(inner.left.min()).is_none_or(|d| d > above)
+                c.row.is_some() || c.key.first_difference(&min).is_none_or(|d| d > above)
             };
             let kept = only(changes, inside);
             let split = kept.partition_point(|c| !c.key.bit(above));
@@ -275,9 +283,8 @@ impl Node {
             let right = Self::apply(right, table, high, rows, gone, made)?;
             return Self::join(above, left, right, table, rows, gone, made);
         }
-        let inside = |c: &&Change| {
-            c.key.first_difference(inner.left.min()).is_none_or(|difference| difference >= bit)
-        };
+        let inside =
+            |c: &&Change| c.key.first_difference(&min).is_none_or(|difference| difference >= bit);
         let kept = only(changes, inside);
         let split = kept.partition_point(|c| !c.key.bit(bit));
         let (low, high) = kept.split_at(split);
