@@ -59,18 +59,22 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Builds programs with the release profile; their folder.
-fn release(programs: &[&str]) -> Result<std::path::PathBuf> {
+/// Always built together: another choice of packages is another choice of their dependencies'
+/// features, and compiles those again.
+const PROGRAMS: [&str; 3] = ["hansa", "ledger-node", "load"];
+
+/// Builds the programs with the release profile; their folder.
+fn release() -> Result<std::path::PathBuf> {
     packages::install_missing()?;
     let mut build = cargo();
     build.args(["build", "--release", "--locked"]);
-    build.args(programs.iter().flat_map(|program| ["--package", program]));
+    build.args(PROGRAMS.iter().flat_map(|program| ["--package", program]));
     ensure!(build.status()?.success(), "the programs could not be built");
     Ok(target_folder().join("release"))
 }
 
 fn ledger(settings: &[&str]) -> Result<()> {
-    let release = release(&["ledger-node", "load"])?;
+    let release = release()?;
     let mut load = Command::new(release.join("load"));
     load.arg("--node-program").arg(release.join("hansa-node")).args(settings);
     ensure!(load.status()?.success(), "the measurement failed");
@@ -78,7 +82,7 @@ fn ledger(settings: &[&str]) -> Result<()> {
 }
 
 fn launch(settings: &[&str]) -> Result<()> {
-    let release = release(&["hansa", "ledger-node"])?;
+    let release = release()?;
     let state = env::temp_dir().join(format!("hansa-bench-{}", process::id()));
     let options = up::Options {
         program: release.join("hansa"),

@@ -72,6 +72,7 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
         votes: (&vote_state).into(),
         executed: opened.as_ref().map(|state| state.executed().height),
         trustworthy: is_trustworthy(mark.as_ref(), &boot_id()?),
+        ran_before: config.data.join("mark").exists(),
     };
     let plan = recover(&found);
     if !plan.votes_intact {
@@ -129,6 +130,7 @@ pub(crate) fn write_mark(data: &Path, clean: bool) -> Result<()> {
     fs::write(&temporary, codec::encode(&Mark { boot_id: boot_id()?, clean }))?;
     fs::File::open(&temporary)?.sync_all()?;
     fs::rename(temporary, data.join("mark"))?;
+    fs::File::open(data)?.sync_all()?;
     Ok(())
 }
 

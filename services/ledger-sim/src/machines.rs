@@ -121,8 +121,7 @@ impl World {
         let crashes = self.luck.percent(35);
         match what {
             Misfortune::LosesVotes => {
-                // A node that has stored nothing looks new, and would be taken for it.
-                let is_due = !self.forgot && self.nodes[node].acknowledged > 0;
+                let is_due = !self.forgot && self.nodes[node].ran_before;
                 let power_cut = self.plan.power_cuts && self.luck.percent(50);
                 if is_due && self.end(node, power_cut, down) {
                     self.forgot = true;

@@ -34,6 +34,8 @@ pub(crate) struct Node {
     state_path: PathBuf,
     /// Whether SQLite's file is as the last run left it: a power cut may have lost writes.
     trust_state: bool,
+    /// Whether it has come up before.
+    pub(crate) ran_before: bool,
     /// Whether its stored blocks may be broken other than by its own crashes.
     pub(crate) may_rot: bool,
     /// Whether somebody else may have written to its SQLite file.
@@ -64,6 +66,7 @@ impl Node {
             vote_disk: disk(0x707e),
             state_path,
             trust_state: true,
+            ran_before: false,
             may_rot: false,
             may_be_edited: false,
             acknowledged: 0,
@@ -96,6 +99,7 @@ impl Node {
             votes: (&vote_state).into(),
             executed: opened.as_ref().map(|state| state.executed().height),
             trustworthy: self.trust_state,
+            ran_before: self.ran_before,
         };
         let plan = recover(&found);
         if !plan.votes_intact {
@@ -114,7 +118,7 @@ impl Node {
         let origin = Origin::new(&self.genesis);
         let mut running = Running::new(replica, blocks, votes, state, origin);
         damaged.iter().for_each(|file| running.suspect(file));
-        self.trust_state = true;
+        (self.trust_state, self.ran_before) = (true, true);
         self.running = Some(running);
         Ok(())
     }

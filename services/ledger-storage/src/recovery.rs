@@ -17,6 +17,8 @@ pub struct Found {
     pub executed: Option<u64>,
     /// Whether SQLite's file is as the last run left it (see [`crate::mark`]).
     pub trustworthy: bool,
+    /// Whether the node has run on this folder before: it may have voted without storing a block.
+    pub ran_before: bool,
 }
 
 /// The vote log's state without its content.
@@ -90,8 +92,8 @@ pub fn recover(found: &Found) -> Plan {
         Votes::Intact => blocks_whole,
         // Below that height lie votes that were lost: it must not be open again.
         Votes::ResumedAt(height) => blocks_whole && height <= found.last + 1,
-        // A node that has decided blocks has voted or synced: its log cannot be new.
-        Votes::Fresh => !used,
+        // A node that has run has begun its log, and one that has decided blocks has voted or synced.
+        Votes::Fresh => !used && !found.ran_before,
         Votes::Damaged => false,
     };
     let state = match found.executed {

@@ -7,8 +7,22 @@ use ledger_storage::{
 
 #[test]
 fn what_to_do_with_what_is_found() {
-    let found =
-        Found { whole_to: 9, last: 9, votes: Votes::Intact, executed: Some(9), trustworthy: true };
+    let found = Found {
+        whole_to: 9,
+        last: 9,
+        votes: Votes::Intact,
+        executed: Some(9),
+        trustworthy: true,
+        ran_before: true,
+    };
+    let new = Found {
+        whole_to: 0,
+        last: 0,
+        votes: Votes::Fresh,
+        executed: None,
+        ran_before: false,
+        ..found.clone()
+    };
     let plan = Plan { fetch: None, state: StatePlan::Keep, votes_intact: true };
     let rebuild = |reason| Plan { state: StatePlan::Rebuild(reason), ..plan.clone() };
     let cases = [
@@ -18,10 +32,11 @@ fn what_to_do_with_what_is_found() {
             Found { executed: Some(7), ..found.clone() },
             Plan { state: StatePlan::Replay { from: 8, to: 9 }, ..plan.clone() },
         ),
+        ("a new folder", new.clone(), plan.clone()),
         (
-            "a new folder",
-            Found { whole_to: 0, last: 0, votes: Votes::Fresh, executed: None, ..found.clone() },
-            plan.clone(),
+            "no vote log in a folder without blocks that was in use",
+            Found { ran_before: true, ..new },
+            Plan { votes_intact: false, ..plan.clone() },
         ),
         (
             "no vote log beside blocks",
