@@ -170,7 +170,7 @@ impl Engine {
         if self.halted {
             return;
         }
-        self.now_ms = self.now_ms.max(now_ms);
+        self.now_ms = now_ms;
         match input {
             Input::Message { from, message } => self.on_message(from, message),
             Input::PeerHeight { peer, in_progress, heard_me, proof } => {
@@ -499,8 +499,11 @@ impl Engine {
         if height != self.height {
             return;
         }
-        self.commands.push(Command::Broadcast(message));
-        self.start_resend_timer();
+        // A node that was withdrawn meanwhile says it when it comes back.
+        if self.may_speak() {
+            self.commands.push(Command::Broadcast(message));
+            self.start_resend_timer();
+        }
         match pending {
             Pending::Proposal(proposal) => self.consider(proposal.round),
             Pending::Vote(vote) => {

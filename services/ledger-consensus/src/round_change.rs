@@ -13,7 +13,7 @@ impl Engine {
     pub(crate) fn enter_round(&mut self, round: u32) {
         self.move_to_round(round);
         self.start_round_timer();
-        if !self.may_speak() {
+        if !self.may_speak() || self.has_voted_in(round) {
             return;
         }
         let config = &self.config;
@@ -50,8 +50,15 @@ impl Engine {
         let round = self.at.round;
         let has_said = self.at.timeouts.get(&self.config.own).is_some_and(|t| t.round >= round)
             || self.pending.values().any(|p| matches!(p, Pending::Timeout(t) if t.round >= round))
-            || self.at.last_vote.as_ref().is_some_and(|vote| vote.round >= round);
+            || self.has_voted_in(round);
         round > 0 && !has_said && !self.at.proposals.contains_key(&round)
+    }
+
+    /// Whether a vote or a certificate of `round` is here: a timeout for it, which reports only what
+    /// came before, would be refused.
+    fn has_voted_in(&self, round: u32) -> bool {
+        self.at.last_vote.as_ref().is_some_and(|vote| vote.round >= round)
+            || self.at.prepared.as_ref().is_some_and(|prepared| prepared.round >= round)
     }
 
     pub(crate) fn move_to_round(&mut self, round: u32) {

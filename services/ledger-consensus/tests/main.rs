@@ -5,5 +5,6 @@ mod choosing;
 mod cluster;
 mod fraud;
 mod happy_path;
+mod replica;
 mod restart;
 mod round_change;

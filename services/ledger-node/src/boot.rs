@@ -114,7 +114,9 @@ fn read_mark(data: &Path) -> Result<Option<Mark>> {
     if !path.exists() {
         return Ok(None);
     }
-    Ok(codec::decode(&fs::read(path)?).ok())
+    // Whoever wrote this did not finish, or was not this node: nothing speaks for the state's file.
+    let unknown = Mark { boot_id: String::new(), clean: false };
+    Ok(Some(codec::decode(&fs::read(path)?).unwrap_or(unknown)))
 }
 
 /// Names this boot of the machine.

@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use ledger_storage::Scrubber;
 use ledger_types::{
-    Digest, Genesis, LedgerId, MerklePath, Receipt, ValidatorIndex, message::DecidedBlock,
+    Digest, Genesis, LedgerId, MerklePath, Receipt, ValidatorIndex,
+    message::{BlocksToSend, DecidedBlock},
 };
 use tokio::sync::oneshot;
 
@@ -28,9 +29,10 @@ use crate::{
 const CHECKPOINT_BLOCKS: u64 = 256;
 /// Blocks executed before the thread looks at its jobs again.
 const BLOCKS_AT_ONCE: usize = 16;
-/// Bytes of blocks and rows of state that one look reads: a tour of 100 MB takes ten seconds.
+/// Bytes of blocks and rows of state that one look reads: a tour of 100 MB takes ten seconds over
+/// blocks, and forty over rows of fifty bytes.
 const PATROL_BYTES: u64 = 2 << 20;
-const PATROL_ROWS: u64 = 5_000;
+const PATROL_ROWS: u64 = 10_000;
 /// Before a block that no peer has sent is asked for again.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
@@ -97,6 +99,9 @@ struct Commit {
     scrubber: Scrubber,
     /// Up to where the net thread knows the execution.
     told: u64,
+    /// The last block from before the start: of those only its execution is told, nobody waits for the
+    /// others.
+    began_at: u64,
     block_patrol: Patrol,
     row_patrol: Patrol,
     asked: Option<Instant>,
@@ -115,12 +120,13 @@ pub(crate) fn start(
 ) -> Result<Running> {
     let (sender, jobs) = mpsc::channel::<Job>();
     let Stored { blocks, state, found } = stored;
-    let told = state.executed().height;
+    let (told, began_at) = (state.executed().height, blocks.head());
     let mut commit = Commit {
         blocks: BlockKeeper::new(blocks, &genesis),
         ledger: genesis.ledger(),
         state: StateKeeper::new(state, genesis, found),
         events,
+        began_at,
         scrubber: Scrubber::default(),
         told,
         block_patrol: Patrol::new(Instant::now()),
@@ -164,12 +170,14 @@ impl Commit {
                 }
             }
             Job::Blocks { to, from, until } => {
-                let mut blocks = Vec::new();
+                let mut blocks = BlocksToSend::default();
                 for height in from..=until {
                     let Some(decided) = self.blocks.read(height)? else { break };
-                    blocks.push(decided);
+                    if !blocks.push(decided) {
+                        break;
+                    }
                 }
-                self.tell(Event::Blocks(to, blocks));
+                self.tell(Event::Blocks(to, blocks.into_blocks()));
             }
             Job::Mend(blocks) => {
                 if self.blocks.take(blocks) {
@@ -263,7 +271,7 @@ impl Commit {
         if height.is_multiple_of(CHECKPOINT_BLOCKS) {
             self.state.checkpoint()?;
         }
-        if height > self.told {
+        if height > self.told && height >= self.began_at {
             self.told = height;
             let ids = decided.block.transactions.iter().map(|t| t.id());
             let outcomes = ids.zip(done.outcomes).collect();
@@ -323,12 +331,14 @@ impl Commit {
         if height > self.state.executed().height {
             return Ok(committed);
         }
+        let covering = self.blocks.read(height + 1)?;
+        let certified = covering.map(|covering| covering.block.header.executed.root);
+        let is_certified = certified.is_some();
         // Outcomes of very old blocks are not kept.
-        let Some(kept) = self.state.outcomes(height)? else { return Ok(committed) };
+        let Some(kept) = self.state.outcomes(height, certified)? else { return Ok(committed) };
         let Some((_, outcome)) = kept.outcomes.get(place as usize).cloned() else {
             return Ok(committed);
         };
-        let is_certified = self.blocks.log.head() > height;
         Ok(Found { progress: Some(Progress::Executed { height, outcome }), is_certified })
     }
 
@@ -340,7 +350,8 @@ impl Commit {
             return Ok(ReceiptAnswer::NotCertified { height });
         };
         // A state that is being built may not have come so far.
-        let Some(kept) = self.state.outcomes(height)? else {
+        let certified = Some(covering.block.header.executed.root);
+        let Some(kept) = self.state.outcomes(height, certified)? else {
             return Ok(ReceiptAnswer::NotCertified { height });
         };
         let leaves = kept.outcomes.iter().map(|(id, outcome)| outcome.leaf(self.ledger, *id));

@@ -130,6 +130,7 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
         shares: Shares::default(),
         events: Events::default(),
         timers: BinaryHeap::new(),
+        told_ms: now_ms(),
         metrics: Metrics::new()?,
         decided: BTreeMap::new(),
         looked: Instant::now(),
@@ -185,7 +186,9 @@ struct Node {
     waiters: Waiters,
     shares: Shares,
     events: Events,
-    timers: BinaryHeap<Reverse<(u64, Timer)>>,
+    timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// What the replica was last told that the time is.
+    told_ms: u64,
     incidents: IncidentLog,
     metrics: Arc<Metrics>,
     /// When each block that is not executed yet was decided.
@@ -246,14 +249,15 @@ impl Node {
     }
 
     fn tell(&mut self, input: Input) -> Result<()> {
-        self.replica.handle(now_ms(), input);
+        self.told_ms = now_ms();
+        self.replica.handle(self.told_ms, input);
         self.obey()
     }
 
     fn on_tick(&mut self) -> Result<()> {
-        let now = now_ms();
-        while let Some(Reverse((at_ms, timer))) = self.timers.peek().copied() {
-            if at_ms > now {
+        let now = Instant::now();
+        while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
+            if at > now {
                 break;
             }
             self.timers.pop();
@@ -275,7 +279,11 @@ impl Node {
                 }
                 Effect::Send { to, message } => self.peers.send(to, &frame(&message)),
                 Effect::Broadcast(message) => self.peers.broadcast(&frame(&message)),
-                Effect::SetTimer { timer, at_ms } => self.timers.push(Reverse((at_ms, timer))),
+                Effect::SetTimer { timer, at_ms } => {
+                    // The wall clock may be set; how long a timer runs must not change with it.
+                    let runs = Duration::from_millis(at_ms.saturating_sub(self.told_ms));
+                    self.timers.push(Reverse((Instant::now() + runs, timer)));
+                }
                 Effect::VerifyBatch(batch) => self.verify.send(verify::Job::Batch(batch))?,
                 Effect::Commit(decided) => {
                     let height = decided.block.header.height;

@@ -11,7 +11,7 @@ use openssl::ssl::{Ssl, SslAcceptor, SslConnector};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
     time::timeout,
 };
@@ -23,6 +23,8 @@ use crate::{net::Event, tls};
 const QUEUE_MAX: usize = 4_096;
 /// Bytes gathered for one write.
 const WRITE_BYTES: usize = 256 * 1024;
+/// Handshakes of strangers at the same time; whoever comes then waits in the system's queue.
+const HANDSHAKES_MAX: usize = 256;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Pause between attempts to connect.
@@ -101,26 +103,34 @@ impl Mesh {
     }
 
     async fn accept_for_ever(self, listener: TcpListener, acceptor: SslAcceptor) {
+        let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
             let Ok((socket, from)) = listener.accept().await else {
                 tokio::time::sleep(REDIAL).await;
                 continue;
             };
             let (mesh, acceptor) = (self.clone(), acceptor.clone());
             tokio::spawn(async move {
-                if let Err(error) = mesh.accept(socket, &acceptor).await {
+                if let Err(error) = mesh.accept(socket, &acceptor, place).await {
                     tracing::info!(peer.address = %from, "peer connection ended: {error:#}");
                 }
             });
         }
     }
 
-    async fn accept(self, socket: TcpStream, acceptor: &SslAcceptor) -> Result<()> {
+    async fn accept(
+        self,
+        socket: TcpStream,
+        acceptor: &SslAcceptor,
+        place: OwnedSemaphorePermit,
+    ) -> Result<()> {
         socket.set_nodelay(true)?;
         let mut stream = SslStream::new(Ssl::new(acceptor.context())?, socket)?;
         timeout(HANDSHAKE, Pin::new(&mut stream).accept()).await.context("handshake")??;
         let peer = tls::peer(stream.ssl(), &self.genesis)?;
         ensure!(peer < self.own, "validator {peer} should be dialled, not accepted");
+        drop(place);
         self.serve(peer, stream).await
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use ledger_state::{BlockInput, ExecutedBlock, KeptBlock, Origin, Scrub, State, StateError};
-use ledger_types::{Executed, Genesis, message::DecidedBlock};
+use ledger_types::{Digest, Executed, Genesis, message::DecidedBlock};
 
 use crate::{finding::Finding, net::now_ms};
 
@@ -105,9 +105,20 @@ impl StateKeeper {
         }
     }
 
-    /// What became of a block's transactions.
-    pub(crate) fn outcomes(&mut self, height: u64) -> Result<Option<KeptBlock>> {
+    /// What became of a block's transactions; `certified` is the root that the next header states, if
+    /// there is one. A record that does not lead there is not what this node wrote.
+    pub(crate) fn outcomes(
+        &mut self,
+        height: u64,
+        certified: Option<Digest>,
+    ) -> Result<Option<KeptBlock>> {
+        let own = self.executed();
+        let certified = certified.or((own.height == height).then_some(own.root));
         match self.state().outcomes(height) {
+            Ok(Some(kept)) if certified.is_some_and(|root| root != kept.execution_root) => {
+                let detail = format!("the outcomes of height {height} do not give its root");
+                self.distrust(None, &detail).map(|()| None)
+            }
             Ok(kept) => Ok(kept),
             Err(error) => self.judge(error).map(|()| None),
         }

@@ -154,3 +154,26 @@ fn a_node_that_is_killed_during_its_repair_goes_on_with_it() {
     resolved(&cluster, 1, "state_corrupt");
     takes_part(&mut cluster, 1);
 }
+
+#[test]
+fn an_edited_outcome_is_not_told_as_the_truth() {
+    // Outcomes are under the root that the next block certifies: a forged one must neither be served
+    // nor end the node, but be found and put right.
+    let mut cluster = ledger();
+    let paid = cluster.apply(1, "INSERT INTO t VALUES (50, 'paid')");
+    let height = cluster.receipt(1, &paid)["height"].as_u64().expect("it is in a block");
+    cluster.stop(1);
+    let database = Connection::open(cluster.configs[1].data.join("state.db")).unwrap();
+    let edit = "UPDATE hansa_block SET outcomes = x'00000000' WHERE height = ?1";
+    assert_eq!(database.execute(edit, [i64::try_from(height).unwrap()]).unwrap(), 1);
+    drop(database);
+    cluster.run(1);
+    let path = format!("/v1/transactions/{}", paid.id());
+    eventually("the node tells the outcome that was certified", || {
+        let (status, body) = cluster.get(1, &path)?;
+        assert!(status != 500, "{body}");
+        (body["progress"] == "executed").then_some(())
+    });
+    resolved(&cluster, 1, "state_corrupt");
+    takes_part(&mut cluster, 1);
+}

@@ -12,7 +12,7 @@ use ledger_storage::{
     BlockLog, BlockLogOptions, Disk as _, Found, SimulatedDisk, StatePlan, VoteLog, VoteLogState,
     recover,
 };
-use ledger_types::{Genesis, Message, SigningKey, ValidatorIndex, codec, message::DecidedBlock};
+use ledger_types::{Genesis, Message, SigningKey, ValidatorIndex, codec, message::BlocksToSend};
 
 use crate::{luck::Luck, running::Running};
 
@@ -238,8 +238,10 @@ impl Node {
     pub(crate) fn blocks_for(&self, from: u64, until: u64) -> Option<Arc<Message>> {
         let running = self.running.as_ref()?;
         let until = until.min(from + BLOCKS_SENT_MAX);
-        let blocks: Vec<DecidedBlock> =
-            (from..=until).map_while(|height| running.blocks.read(height).ok()).collect();
+        let mut blocks = BlocksToSend::default();
+        let stored = (from..=until).map_while(|height| running.blocks.read(height).ok());
+        stored.take_while(|decided| blocks.push(decided.clone())).for_each(drop);
+        let blocks = blocks.into_blocks();
         (!blocks.is_empty()).then(|| Arc::new(Message::Blocks(blocks)))
     }
 

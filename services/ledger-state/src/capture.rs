@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ledger_types::{Digest, Value};
+use ledger_types::{Digest, Value, limits};
 
 use crate::{history::Undo, row::tree_row, schema::Table, tree::Touched, tree::key::Key};
 
@@ -16,6 +16,8 @@ pub(crate) struct Capture {
     touched: HashMap<(u32, Key), Option<(Digest, u32)>>,
     undo: Undo,
     changes: u64,
+    /// Of the rows that changed, old and new.
+    bytes: u64,
     /// A key is NULL or longer than the ledger takes.
     bad_key: bool,
     /// Something that cannot be: the node must stop.
@@ -35,6 +37,7 @@ impl Capture {
     /// A row is about to change; either side may be missing.
     pub(crate) fn row(&mut self, table: &Table, old: Option<&[Value]>, new: Option<&[Value]>) {
         self.changes += 1;
+        self.bytes += [old, new].into_iter().flatten().map(size).sum::<u64>();
         if let Some(values) = old {
             match tree_row(table, values) {
                 Some(row) => {
@@ -89,12 +92,18 @@ impl Capture {
         self.changes
     }
 
+    /// Whether those rows are more than one transaction may change.
+    pub(crate) fn is_too_much(&self) -> bool {
+        self.bytes > limits::CHANGED_BYTES_MAX
+    }
+
     pub(crate) fn has_bad_key(&self) -> bool {
         self.bad_key
     }
 
     pub(crate) fn begin_transaction(&mut self) {
         self.changes = 0;
+        self.bytes = 0;
         self.bad_key = false;
     }
 
@@ -118,4 +127,13 @@ impl Capture {
         }
         by_table
     }
+}
+
+fn size(row: &[Value]) -> u64 {
+    let one = |value: &Value| match value {
+        Value::Null | Value::Integer(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Blob { hex } => hex.len(),
+    };
+    row.iter().map(one).sum::<usize>() as u64
 }

@@ -9,7 +9,7 @@ use ledger_types::{
     Digest, Executed, Outcome, Payload, Reason, Roles, Statement, Transaction, codec::encode,
     limits, merkle_root, outcome::execution_root,
 };
-use rusqlite::{ErrorCode, ffi, params};
+use rusqlite::{ErrorCode, StatementStatus, ffi, limits::Limit, params};
 
 use crate::{
     access,
@@ -23,9 +23,12 @@ use crate::{
 
 /// Row changes of one transaction at most. Consensus-critical.
 const CHANGES_MAX: u64 = 100_000;
-/// Virtual machine steps of one transaction at most, counted in [`STEPS_UNIT`]s.
+/// Virtual machine steps of one transaction at most.
 /// Consensus-critical, and tied to the version of SQLite.
 const STEPS_MAX: u64 = 20_000_000;
+/// Steps by the progress handler's count from which the limit is certainly exceeded. That count may be
+/// too high by one unit and the parser's steps (at most 64 units) for each of 256 statements.
+const STEPS_CERTAIN: u64 = 2 * STEPS_MAX;
 const STEPS_UNIT: i32 = 1_000;
 /// Rows of a table whose column may still be dropped: all of them are rewritten in one block.
 const DROP_COLUMN_ROWS_MAX: u64 = 100_000;
@@ -240,7 +243,8 @@ impl State {
         schema_changed: &mut bool,
     ) -> Result<Outcome, Interrupted> {
         let mut counts = Vec::with_capacity(statements.len());
-        self.meter.steps.store(0, Relaxed);
+        self.meter.calls.store(0, Relaxed);
+        let mut steps = 0;
         for (at, statement) in statements.iter().enumerate() {
             let number = Some(u16::try_from(at).expect("statements are bounded"));
             let checked = match self.checked(&statement.sql) {
@@ -262,7 +266,7 @@ impl State {
                     detail: format!("the key lacks the role {name}"),
                 });
             }
-            match self.statement(&checked, statement, changes, schema_changed) {
+            match self.statement(&checked, statement, &mut steps, changes, schema_changed) {
                 Ok(count) => counts.push(count),
                 Err(StatementError::Refused(reason, detail)) => {
                     let (statement, position) = (number, None);
@@ -301,6 +305,7 @@ impl State {
         &mut self,
         checked: &Checked,
         statement: &Statement,
+        steps: &mut u64,
         changes: &mut Vec<BucketChange>,
         schema_changed: &mut bool,
     ) -> Result<u64, StatementError> {
@@ -321,14 +326,34 @@ impl State {
             self.captured.capture(crate::capture::Capture::end_history);
         }
         self.gate.for_schema(checked.action.changes_schema());
-        let ran = self.run_sql(&checked.sql, statement);
+        let ran = self.run_sql(&checked.sql, statement, steps);
         self.gate.for_schema(false);
         let count = ran?;
         self.follow(&checked.action, changes).map_err(StatementError::Failed)?;
         Ok(if checked.action.changes_schema() { 0 } else { count })
     }
 
-    fn run_sql(&self, sql: &str, statement: &Statement) -> Result<u64, StatementError> {
+    fn run_sql(
+        &self,
+        sql: &str,
+        statement: &Statement,
+        steps: &mut u64,
+    ) -> Result<u64, StatementError> {
+        let limit = i32::try_from(limits::VALUE_BYTES_MAX).expect("a small constant");
+        let before = self.connection().set_limit(Limit::SQLITE_LIMIT_LENGTH, limit);
+        let before = before.map_err(|error| StatementError::Failed(error.into()))?;
+        let ran = self.run_limited(sql, statement, steps);
+        let after = self.connection().set_limit(Limit::SQLITE_LIMIT_LENGTH, before);
+        after.map_err(|error| StatementError::Failed(error.into()))?;
+        ran
+    }
+
+    fn run_limited(
+        &self,
+        sql: &str,
+        statement: &Statement,
+        steps: &mut u64,
+    ) -> Result<u64, StatementError> {
         let refuse = |reason, text: &str| Err(StatementError::Refused(reason, text.to_owned()));
         let mut prepared = match self.connection().prepare_cached(sql) {
             Ok(prepared) => prepared,
@@ -347,10 +372,15 @@ impl State {
                 return Err(refusal_of(error));
             }
         }
+        prepared.reset_status(StatementStatus::VmStep);
         self.meter.running.store(true, Relaxed);
         let result = prepared.raw_execute();
         self.meter.running.store(false, Relaxed);
+        *steps += u64::try_from(prepared.get_status(StatementStatus::VmStep)).unwrap_or(u64::MAX);
         match result {
+            Ok(_) if *steps > STEPS_MAX || self.captured.capture(|c| c.is_too_much()) => {
+                Err(too_much())
+            }
             Ok(count) => Ok(count as u64),
             Err(error) => Err(refusal_of(error)),
         }
@@ -477,14 +507,18 @@ impl State {
         }
     }
 
-    /// Ends a statement that takes too many steps.
+    /// Ends a statement that takes too many steps or changes too much.
     pub(crate) fn watch_progress(&self) -> Result<(), StateError> {
-        let meter = self.meter.clone();
+        let (meter, captured) = (self.meter.clone(), self.captured.watch());
         self.connection().progress_handler(
             STEPS_UNIT,
             Some(move || {
-                let units = meter.steps.fetch_add(1, Relaxed) + 1;
-                meter.running.load(Relaxed) && units * STEPS_UNIT.unsigned_abs() as u64 > STEPS_MAX
+                if !meter.running.load(Relaxed) {
+                    return false;
+                }
+                let units = meter.calls.fetch_add(1, Relaxed) + 1;
+                units * u64::from(STEPS_UNIT.unsigned_abs()) > STEPS_CERTAIN
+                    || captured.capture(|c| c.is_too_much())
             }),
         )?;
         Ok(())
@@ -514,6 +548,12 @@ enum StatementError {
     /// SQLite was interrupted and took the block back.
     Limit(String),
     Failed(StateError),
+}
+
+/// One text for both: which of them a node meets first is not the same everywhere.
+fn too_much() -> StatementError {
+    let bytes = limits::CHANGED_BYTES_MAX;
+    StatementError::Limit(format!("more than {STEPS_MAX} steps, or {bytes} bytes of changed rows"))
 }
 
 /// What SQLite says of an expression that cannot be computed. Everything else with its general
@@ -557,9 +597,7 @@ fn refusal_of(error: rusqlite::Error) -> StatementError {
         ErrorCode::TooBig => refuse(Reason::Limit),
         ErrorCode::ParameterOutOfRange => refuse(Reason::Parameter),
         ErrorCode::AuthorizationForStatementDenied => refuse(Reason::NotAllowed),
-        ErrorCode::OperationInterrupted => {
-            StatementError::Limit(format!("more than {STEPS_MAX} steps"))
-        }
+        ErrorCode::OperationInterrupted => too_much(),
         ErrorCode::Unknown if EXPRESSION_ERRORS.contains(&message.as_str()) => {
             StatementError::Refused(Reason::Arithmetic, message)
         }

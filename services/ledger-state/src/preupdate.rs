@@ -52,13 +52,23 @@ unsafe extern "C" {
 #[derive(Debug)]
 pub(crate) struct Captured {
     connection: Connection,
-    capture: Arc<Mutex<Capture>>,
+    capture: Watched,
+}
+
+/// The capture, without its connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched(Arc<Mutex<Capture>>);
+
+impl Watched {
+    pub(crate) fn capture<T>(&self, act: impl FnOnce(&mut Capture) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Captured {
     pub(crate) fn new(connection: Connection) -> Self {
-        let capture = Arc::new(Mutex::new(Capture::default()));
-        let context = Arc::as_ptr(&capture).cast_mut().cast::<c_void>();
+        let capture = Watched::default();
+        let context = Arc::as_ptr(&capture.0).cast_mut().cast::<c_void>();
         // SAFETY: the handle is valid while `connection` lives; `context` points to the mutex in
         // `capture`, which this value keeps alive for longer (see the type's documentation).
         unsafe {
@@ -72,7 +82,12 @@ impl Captured {
     }
 
     pub(crate) fn capture<T>(&self, act: impl FnOnce(&mut Capture) -> T) -> T {
-        act(&mut self.capture.lock().unwrap_or_else(PoisonError::into_inner))
+        self.capture.capture(act)
+    }
+
+    /// For who looks while a statement runs.
+    pub(crate) fn watch(&self) -> Watched {
+        self.capture.clone()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ledger_types::{PublicKey, Roles, Value};
-use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, limits::Limit, types::ValueRef};
 
 use crate::{
     access, authorizer,
@@ -94,6 +94,9 @@ impl Reader {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096")?;
         authorizer::install_for_reading(&connection)?;
+        // A value that is longer than a whole answer may be is no use, and eight queries run at once.
+        let bytes = i32::try_from(QueryLimits::default().bytes).unwrap_or(i32::MAX);
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes)?;
         let (steps, limit) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(u64::MAX)));
         let (counted, bound) = (steps.clone(), limit.clone());
         connection.progress_handler(

@@ -11,7 +11,7 @@ use std::{
 };
 
 use ledger_types::{
-    Digest, Executed, Genesis, LedgerId, Outcome, PublicKey, codec::decode, limits,
+    Digest, Executed, Genesis, LedgerId, Outcome, PublicKey, codec::decode, limits, merkle_root,
     outcome::execution_root,
 };
 use rusqlite::{Connection, OptionalExtension as _, config::DbConfig, functions::FunctionFlags};
@@ -76,9 +76,13 @@ pub(crate) struct BlockClock {
 }
 
 /// What the progress handler watches while a transaction runs.
+///
+/// SQLite calls the handler about every thousand steps, by a counter that goes on between the runs of a
+/// cached statement, and while it parses: the calls differ between nodes. They only end what is far
+/// above the limit; what counts is the statement's own number of steps, read after each run.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    pub(crate) steps: AtomicU64,
+    pub(crate) calls: AtomicU64,
     pub(crate) running: AtomicBool,
 }
 
@@ -89,6 +93,9 @@ pub struct KeptBlock {
     pub state_root: Digest,
     /// Each transaction's id and what became of it, in order.
     pub outcomes: Vec<(Digest, Outcome)>,
+    /// What both lead to. Nothing covers this record but the next header, which states the root that
+    /// was certified: whoever relies on the record compares.
+    pub execution_root: Digest,
 }
 
 /// A ledger's state: one write connection and the tree over its rows.
@@ -186,8 +193,14 @@ impl State {
             .query_row([signed(height)], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))
             .optional()?;
         let Some((root, outcomes)) = found else { return Ok(None) };
-        let outcomes: Vec<u8> = outcomes;
-        Ok(Some(KeptBlock { state_root: digest(&root)?, outcomes: decode(&outcomes)? }))
+        let (state_root, outcomes): (Digest, Vec<u8>) = (digest(&root)?, outcomes);
+        let outcomes: Vec<(Digest, Outcome)> = decode(&outcomes)?;
+        let ledger = self.origin.ledger;
+        let results = merkle_root(outcomes.iter().map(|(id, outcome)| outcome.leaf(ledger, *id)));
+        let count = u32::try_from(outcomes.len())
+            .map_err(|_| StateError::Stored("a block has too many outcomes"))?;
+        let execution_root = execution_root(ledger, height, state_root, results, count);
+        Ok(Some(KeptBlock { state_root, outcomes, execution_root }))
     }
 
     /// Moves what is in the write-ahead file into the main one; whether that was everything:
@@ -306,6 +319,9 @@ impl State {
 
     pub(crate) fn learn_tables(&mut self) {
         self.checked.clear();
+        // A statement from before is prepared again in the middle of its next run, with a few steps
+        // more than on a node that has just started.
+        self.connection().flush_prepared_statement_cache();
         self.captured.capture(|capture| capture.learn(self.schema.tables()));
     }
 

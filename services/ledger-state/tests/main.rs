@@ -3,6 +3,7 @@
 mod access;
 mod crash;
 mod fixture;
+mod limits;
 mod outcomes;
 mod past;
 mod queries;

@@ -43,6 +43,12 @@ fn checksum(height: u64, payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&height.to_le_bytes()), payload)
 }
 
+/// The length that a frame's header states.
+pub(crate) fn payload_len(header: &[u8; FRAME_HEADER]) -> usize {
+    let [a, b, c, d, ..] = *header;
+    u32::from_le_bytes([a, b, c, d]) as usize
+}
+
 /// A whole frame in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Whole<'a> {

@@ -10,7 +10,9 @@ use ledger_types::{Digest, LedgerId, codec::decode, message::DecidedBlock};
 use crate::{
     block_log::Corruption,
     disk::{Disk, read_all},
-    frame::{FILE_HEADER, Piece, file_header, scan, whole_at},
+    frame::{
+        FILE_HEADER, FRAME_HEADER, PAYLOAD_MAX, Piece, file_header, payload_len, scan, whole_at,
+    },
     segment_index::{Place, SegmentIndex, prefix},
 };
 
@@ -108,7 +110,16 @@ impl Segment {
 
     /// Whether a file's first record is whole; cheaper than a scan.
     pub(crate) fn begins_whole(disk: &dyn Disk, name: &str) -> io::Result<bool> {
-        Ok(whole_at(&read_all(disk, name)?, FILE_HEADER).is_some())
+        let (len, offset) = (disk.len(name)?, FILE_HEADER as u64);
+        let mut head = [0; FRAME_HEADER];
+        if len < offset + FRAME_HEADER as u64 {
+            return Ok(false);
+        }
+        disk.read_at(name, offset, &mut head)?;
+        let frame = (FRAME_HEADER + payload_len(&head)).min(FRAME_HEADER + PAYLOAD_MAX);
+        let mut bytes = vec![0; frame.min(usize::try_from(len - offset).unwrap_or(frame))];
+        disk.read_at(name, offset, &mut bytes)?;
+        Ok(whole_at(&bytes, 0).is_some())
     }
 
     /// Reads a whole file.

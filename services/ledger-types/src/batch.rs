@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use crate::{
     digest::{Digest, Domain},
     id::{LedgerId, ValidatorIndex},
+    limits,
     transaction::Transaction,
 };
 
@@ -43,6 +44,15 @@ impl Batch {
     /// The digest of the batch as sent.
     pub fn digest(&self, ledger: LedgerId) -> Digest {
         Digest::tagged_value(Domain::Batch, ledger, self)
+    }
+
+    /// Whether it keeps to its limits: a larger one could fill more than a block, and no block that
+    /// holds it would ever be accepted.
+    pub fn is_bounded(&self) -> bool {
+        let bytes: usize = self.transactions.iter().map(|t| t.raw().len()).sum();
+        !self.transactions.is_empty()
+            && self.transactions.len() <= limits::BATCH_TRANSACTIONS_MAX
+            && bytes <= limits::BATCH_BYTES_MAX
     }
 
     /// Its name in proposals.

@@ -11,6 +11,7 @@ use crate::{
     digest::{Digest, Domain},
     id::{LedgerId, ValidatorIndex},
     key::{PublicKey, Signature, SigningKey},
+    limits,
     proposal::Proposal,
     timeout::Timeout,
     vote::Vote,
@@ -84,6 +85,37 @@ pub struct DecidedBlock {
     pub certificate: Certificate,
 }
 
+/// Bytes of the blocks in one [`Message::Blocks`]; a single larger block still goes.
+const BLOCKS_BYTES_MAX: usize = limits::FRAME_BYTES_MAX / 2;
+/// What a block takes besides its transactions at most: header, certificate, lengths.
+const BLOCK_OVERHEAD: usize = 16 * 1024;
+
+/// Blocks for a [`Message::Blocks`], as many as fit a frame.
+#[derive(Debug, Default)]
+pub struct BlocksToSend {
+    blocks: Vec<DecidedBlock>,
+    bytes: usize,
+}
+
+impl BlocksToSend {
+    /// Adds the next block, if it fits; whether it did. The first one always does.
+    pub fn push(&mut self, decided: DecidedBlock) -> bool {
+        let transactions = decided.block.transactions.iter();
+        let bytes = BLOCK_OVERHEAD + transactions.map(|t| t.raw().len() + 8).sum::<usize>();
+        if !self.blocks.is_empty() && self.bytes + bytes > BLOCKS_BYTES_MAX {
+            return false;
+        }
+        self.bytes += bytes;
+        self.blocks.push(decided);
+        true
+    }
+
+    /// What was added.
+    pub fn into_blocks(self) -> Vec<DecidedBlock> {
+        self.blocks
+    }
+}
+
 /// One peer-to-peer message.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Message {
@@ -118,4 +150,57 @@ pub enum Message {
     Blocks(Vec<DecidedBlock>),
     /// Where the sender is; sent every second and on connection.
     Head(Box<Head>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CertificateKind, Payload, Statement, TransactionBody, codec::encode};
+
+    fn decided(height: u64, transactions: usize, bytes: usize) -> DecidedBlock {
+        let key = SigningKey::from_seed(&[3; 32]);
+        let statement = Statement { sql: "x".repeat(bytes), parameters: vec![] };
+        let body = TransactionBody {
+            ledger: LedgerId([5; 16]),
+            signer: key.public_key(),
+            nonce: height,
+            valid_from_ms: 0,
+            valid_until_ms: 1,
+            payload: Payload::Sql(vec![statement; 4]),
+        };
+        let transactions = vec![Arc::new(body.sign(&key)); transactions];
+        let header = BlockHeader {
+            height,
+            epoch: 0,
+            parent: Digest::ZERO,
+            time_ms: 0,
+            proposer: ValidatorIndex(0),
+            transaction_count: 0,
+            transactions_root: Digest::ZERO,
+            batches: Digest::ZERO,
+            executed: Executed { height: 0, root: Digest::ZERO },
+        };
+        let certificate = Certificate {
+            kind: CertificateKind::Commit,
+            epoch: 0,
+            height,
+            round: 0,
+            block: Digest::ZERO,
+            signatures: vec![(ValidatorIndex(0), Signature([0; 64])); 64],
+        };
+        DecidedBlock { block: Arc::new(Block { header, transactions }), certificate }
+    }
+
+    #[test]
+    fn blocks_for_a_late_peer_fit_a_frame_whatever_their_size() {
+        // A frame that is too long ends the connection: a node behind large blocks would never return.
+        for (transactions, bytes) in [(0, 0), (1, 10), (200, 90), (20, 60_000), (32, 65_000)] {
+            let mut blocks = BlocksToSend::default();
+            let sent =
+                (1..=257).take_while(|h| blocks.push(decided(*h, transactions, bytes))).count();
+            assert!(sent > 0, "at least one goes");
+            let frame = encode(&Message::Blocks(blocks.into_blocks())).len();
+            assert!(frame <= limits::FRAME_BYTES_MAX, "{transactions} of {bytes}: {frame} bytes");
+        }
+    }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger_types::{
-    Batch, BatchRef, Digest, Message, Signature, ValidatorIndex, limits, message::Head,
-};
+use ledger_types::{Batch, BatchRef, Digest, Message, Signature, ValidatorIndex, message::Head};
 
 use super::{Effect, Replica};
 use crate::input::Input;
@@ -18,7 +16,7 @@ impl Replica {
     pub(super) fn on_message(&mut self, from: ValidatorIndex, message: Message) {
         match message {
             Message::Consensus(message) => self.tell(Input::Message { from, message }),
-            Message::Batch(batch) => self.on_batch(batch),
+            Message::Batch(batch) => self.on_batch(from, batch),
             Message::FetchBatch(reference) => {
                 if let Some(batch) = self.mempool.get(&reference.digest) {
                     let message = Arc::new(Message::Batch(batch.clone()));
@@ -38,12 +36,12 @@ impl Replica {
         }
     }
 
-    fn on_batch(&mut self, batch: Arc<Batch>) {
-        let known = self.mempool.get(&batch.digest(self.consensus.ledger)).is_some();
-        let sane = batch.origin.place() < self.consensus.keys.len()
-            && !batch.transactions.is_empty()
-            && batch.transactions.len() <= limits::BATCH_TRANSACTIONS_MAX;
-        if !known && sane {
+    /// A peer's batch comes from itself, or was asked for: nobody fills another one's share.
+    fn on_batch(&mut self, from: ValidatorIndex, batch: Arc<Batch>) {
+        let digest = batch.digest(self.consensus.ledger);
+        let known = self.mempool.get(&digest).is_some();
+        let is_due = batch.origin == from || self.is_wanted(&digest);
+        if !known && is_due && batch.is_bounded() {
             self.effects.push(Effect::VerifyBatch(batch));
         }
     }

@@ -39,6 +39,8 @@ use mempool::Mempool;
 const RECENT_HEIGHTS: u64 = 64;
 /// How often missing things are asked for again, and own batches sent again, in milliseconds.
 const RETRY_MS: u64 = 300;
+/// Between two heads of this node.
+const HEAD_MS: u64 = 1_000;
 
 /// Sizes and pace.
 #[derive(Clone, Copy, Debug)]
@@ -280,7 +282,7 @@ impl Replica {
 
     /// Takes one event at a time given by the shell, Unix milliseconds.
     pub fn handle(&mut self, now_ms: u64, event: Event) {
-        self.now_ms = self.now_ms.max(now_ms);
+        self.now_ms = now_ms;
         match event {
             Event::Submit(transactions) => self.submit(transactions),
             Event::Message { from, message } => self.on_message(from, message),
@@ -345,6 +347,7 @@ impl Replica {
         self.executed = executed;
         self.roots.insert(executed.height, executed.root);
         self.engine.rejoin();
+        self.obey();
         self.after_execution();
     }
 
@@ -392,14 +395,20 @@ impl Replica {
 
     fn on_tick(&mut self) {
         self.try_build();
-        if self.now_ms >= self.head_at_ms {
-            self.head_at_ms = self.now_ms + 1_000;
+        if is_due(self.now_ms, self.head_at_ms, HEAD_MS) {
+            self.head_at_ms = self.now_ms + HEAD_MS;
             let head = Arc::new(self.head());
             self.effects.push(Effect::Broadcast(head));
         }
-        if self.now_ms >= self.retry_at_ms {
+        if is_due(self.now_ms, self.retry_at_ms, RETRY_MS) {
             self.retry_at_ms = self.now_ms + RETRY_MS;
             self.retry();
         }
     }
+}
+
+/// Whether a time that was set at most `ahead` milliseconds ahead has come. Clocks are set back: what
+/// then lies further ahead was set by the old one.
+fn is_due(now_ms: u64, at_ms: u64, ahead: u64) -> bool {
+    now_ms >= at_ms || at_ms - now_ms > ahead
 }

@@ -59,7 +59,7 @@ impl Replica {
     fn is_time(&self) -> bool {
         self.last_count < self.config.small_block
             || self.mempool.waiting() >= self.config.enough
-            || self.now_ms >= self.last_proposed_ms + self.config.propose_every_ms
+            || self.now_ms.abs_diff(self.last_proposed_ms) >= self.config.propose_every_ms
     }
 
     pub(super) fn validate(&mut self, header: BlockHeader, batches: Vec<BatchRef>) {

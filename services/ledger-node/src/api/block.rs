@@ -50,7 +50,7 @@ async fn block_get(
 ) -> Answer<Json<BlockView>> {
     let Path(height) =
         height.map_err(|_| Problem::new(Code::InvalidHeight, "a height is a number"))?;
-    let found = shared.ask(|answer| Request::Block(height, answer)).await?;
+    let found = shared.look_up(|answer| Request::Block(height, answer)).await?;
     let DecidedBlock { block, certificate } = found
         .ok_or_else(|| Problem::new(Code::BlockNotFound, format!("no block at height {height}")))?;
     Ok(Json(BlockView {

@@ -233,7 +233,7 @@ impl Stream {
     }
 
     async fn block(&self, height: u64) -> Option<DecidedBlock> {
-        self.shared.ask(|answer| Request::Block(height, answer)).await.ok().flatten()
+        self.shared.look_up(|answer| Request::Block(height, answer)).await.ok().flatten()
     }
 
     async fn live(&mut self) -> Result<SseEvent, axum::Error> {

@@ -42,6 +42,9 @@ const QUERIES_MAX: usize = 8;
 /// Queries at a past height that run, or make their view, at the same time.
 const PAST_QUERIES_MAX: usize = 2;
 
+/// Questions that are answered from disk, by the thread that also executes blocks, at the same time.
+const LOOKUPS_MAX: usize = 16;
+
 /// Questions to the net thread.
 pub(crate) enum Request {
     Submit(Submission),
@@ -65,6 +68,7 @@ pub(crate) struct Shared {
     events: mpsc::Sender<Event>,
     members: Arc<Members>,
     past: Arc<PastViews>,
+    lookups: Arc<Semaphore>,
     queries: Arc<Semaphore>,
     past_queries: Arc<Semaphore>,
     submissions: Arc<Semaphore>,
@@ -82,12 +86,19 @@ impl Shared {
             members: Arc::new(Members::new(state.clone())),
             past: Arc::new(PastViews::new(&state)),
             state,
+            lookups: semaphore(LOOKUPS_MAX),
             queries: semaphore(QUERIES_MAX),
             past_queries: semaphore(PAST_QUERIES_MAX),
             submissions: semaphore(submission::SUBMISSIONS_MAX),
             streams: semaphore(event::STREAMS_MAX),
             bodies: semaphore(body::BODIES_KIB_MAX),
         }
+    }
+
+    /// Asks for something that is read from disk.
+    async fn look_up<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Request) -> Answer<T> {
+        let _permit = self.lookups.acquire().await.map_err(|_| Problem::stopping())?;
+        self.ask(question).await
     }
 
     /// Asks the net thread.

@@ -37,7 +37,7 @@ async fn receipt_get(
     Path(transaction): Path<String>,
 ) -> Answer<Json<Receipt>> {
     let id = transaction_id(&transaction)?;
-    match shared.ask(|answer| Request::Receipt(id, answer)).await? {
+    match shared.look_up(|answer| Request::Receipt(id, answer)).await? {
         ReceiptAnswer::Receipt(receipt) => Ok(Json(*receipt)),
         ReceiptAnswer::NotCertified { height } => Err(Problem::new(
             Code::NotCertified,

@@ -156,13 +156,15 @@ async fn progress(shared: &Shared, id: Digest, options: &WaitOptions) -> Answer<
                 .ok_or_else(|| Problem::new(Code::Busy, "too many clients wait; try again"))?,
         ),
     };
-    let found: Found = shared.ask(|answer| Request::Find(id, answer)).await?;
+    let found: Found = shared.look_up(|answer| Request::Find(id, answer)).await?;
     let Some(told) = told.filter(|_| !found.has_come_to(options.wait)) else {
         return Ok(found.progress);
     };
     match timeout_at(until, told).await {
         Ok(Ok(progress)) => Ok(Some(progress)),
         // Time is up, or the node stops: how far it has come by now.
-        Ok(Err(_)) | Err(_) => Ok(shared.ask(|answer| Request::Find(id, answer)).await?.progress),
+        Ok(Err(_)) | Err(_) => {
+            Ok(shared.look_up(|answer| Request::Find(id, answer)).await?.progress)
+        }
     }
 }
