@@ -27,6 +27,15 @@ impl ControlPlane {
         context: &OpContext,
         request: &SessionCreate,
     ) -> Result<SignedIn> {
+        let began = tokio::time::Instant::now();
+        let signed_in = self.sign_in(context, request).await;
+        if matches!(signed_in, Err(Error::Unauthenticated)) {
+            tokio::time::sleep_until(began + limits::SIGN_IN_REFUSED_AFTER).await;
+        }
+        signed_in
+    }
+
+    async fn sign_in(&self, context: &OpContext, request: &SessionCreate) -> Result<SignedIn> {
         let SessionCreate { tenant, email, password } = request;
         let mut tx = self.store.system_tx(context.identity_scope()).await?;
         let known = tx.user_for_sign_in(tenant, email).await?;

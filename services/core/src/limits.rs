@@ -55,6 +55,9 @@ pub const SIGN_IN_FAILURES_MAX: u32 = 10;
 /// How long an account pauses.
 pub const SIGN_IN_PAUSE: Duration = Duration::from_mins(15);
 
+/// When a refused sign-in is answered, after it began: whether the address is known changes how much
+/// is written, and must not show in the time that it takes.
+pub const SIGN_IN_REFUSED_AFTER: Duration = Duration::from_millis(300);
 /// Life of a console session.
 pub const SESSION_LIFE: Duration = Duration::from_hours(12);
 /// Life of an access token: short, since it is also refused at once when its session ends.

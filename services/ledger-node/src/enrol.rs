@@ -271,7 +271,12 @@ fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(unfinished, path)
+    fs::rename(unfinished, path)?;
+    // The key must outlive a power cut that the certificate for it outlives.
+    match path.parent() {
+        Some(folder) => fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// A good answer, or why it is none, in words for the log.

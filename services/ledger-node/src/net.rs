@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BinaryHeap, HashSet},
     fs::File,
     path::Path,
     sync::{Arc, mpsc as std_mpsc},
@@ -131,6 +131,7 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
         events: Events::default(),
         timers: BinaryHeap::new(),
         told_ms: now_ms(),
+        serving: HashSet::new(),
         metrics: Metrics::new()?,
         decided: BTreeMap::new(),
         looked: Instant::now(),
@@ -195,9 +196,11 @@ struct Node {
     decided: BTreeMap<u64, Instant>,
     /// When the metrics were last brought up to date.
     looked: Instant,
-    verify: std_mpsc::Sender<verify::Job>,
+    verify: verify::Queue,
     votes: std_mpsc::Sender<votes::Job>,
     commit: std_mpsc::Sender<commit::Job>,
+    /// Peers for which blocks are being read: one answer at a time for each.
+    serving: HashSet<ValidatorIndex>,
 }
 
 impl Node {
@@ -238,6 +241,7 @@ impl Node {
                 self.tell(Input::Executed(executed))
             }
             Event::Blocks(to, blocks) => {
+                self.serving.remove(&to);
                 if !blocks.is_empty() {
                     self.peers.send(to, &frame(&Message::Blocks(blocks)));
                 }
@@ -284,7 +288,7 @@ impl Node {
                     let runs = Duration::from_millis(at_ms.saturating_sub(self.told_ms));
                     self.timers.push(Reverse((Instant::now() + runs, timer)));
                 }
-                Effect::VerifyBatch(batch) => self.verify.send(verify::Job::Batch(batch))?,
+                Effect::VerifyBatch(batch) => self.verify.check(batch)?,
                 Effect::Commit(decided) => {
                     let height = decided.block.header.height;
                     decided.block.transactions.iter().for_each(|t| self.shares.remove(&t.id()));
@@ -294,7 +298,9 @@ impl Node {
                     self.commit.send(commit::Job::Commit(decided))?;
                 }
                 Effect::SendBlocks { to, from, until } => {
-                    self.commit.send(commit::Job::Blocks { to, from, until })?;
+                    if self.serving.insert(to) {
+                        self.commit.send(commit::Job::Blocks { to, from, until })?;
+                    }
                 }
                 Effect::Diverged { certified, own } => {
                     let detail = format!(
@@ -429,7 +435,7 @@ impl Node {
     fn on_request(&mut self, request: Request) -> Result<()> {
         match request {
             Request::Submit(submission) => {
-                self.verify.send(verify::Job::Client(submission))?;
+                self.verify.judge(submission)?;
             }
             Request::Find(id, answer) => {
                 let waits = self.shares.holds(&id);

@@ -27,6 +27,8 @@ const WRITE_BYTES: usize = 256 * 1024;
 const HANDSHAKES_MAX: usize = 256;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a peer may say nothing, or take over one message: it sends a head every second.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Pause between attempts to connect.
 const REDIAL: Duration = Duration::from_millis(250);
 
@@ -171,18 +173,22 @@ impl Mesh {
         let (reader, writer) = tokio::io::split(stream);
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         self.events.send(Event::Connected(peer, queue)).await?;
-        let writing = tokio::spawn(write(writer, waiting));
-        let read = self.read(peer, reader).await;
-        writing.abort();
-        read
+        // A newer connection takes the queue's place: then this one ends.
+        tokio::select! {
+            read = self.read(peer, reader) => read,
+            () = write(writer, waiting) => Ok(()),
+        }
     }
 
     async fn read(&self, peer: ValidatorIndex, mut reader: impl AsyncRead + Unpin) -> Result<()> {
         loop {
-            let length = reader.read_u32_le().await? as usize;
+            let length =
+                timeout(SILENCE_MAX, reader.read_u32_le()).await.context("silence")?? as usize;
             ensure!(length <= limits::FRAME_BYTES_MAX, "a frame of {length} bytes");
             let mut body = vec![0; length];
-            reader.read_exact(&mut body).await?;
+            timeout(SILENCE_MAX, reader.read_exact(&mut body))
+                .await
+                .context("a slow message")??;
             let message: Message = codec::decode(&body)?;
             self.events.send(Event::Peer(peer, message)).await?;
         }

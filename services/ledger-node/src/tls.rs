@@ -11,6 +11,7 @@ use openssl::{
     },
     x509::{X509, X509Ref, store::X509StoreBuilder},
 };
+use zeroize::Zeroizing;
 
 use crate::config::NodeConfig;
 
@@ -35,7 +36,8 @@ pub(crate) struct Identity {
 impl Identity {
     pub(crate) fn read(config: &NodeConfig) -> Result<Self> {
         ledger_client::key_file::check_mode(&config.tls_key)?;
-        let key = PKey::private_key_from_pem(&read(&config.tls_key)?).context("the TLS key")?;
+        let key = PKey::private_key_from_pem(&Zeroizing::new(read(&config.tls_key)?))
+            .context("the TLS key")?;
         let certificate =
             X509::from_pem(&read(&config.tls_certificate)?).context("the TLS certificate")?;
         Ok(Self { key, certificate })

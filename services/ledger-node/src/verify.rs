@@ -6,7 +6,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -26,6 +30,10 @@ const GATHER: Duration = Duration::from_millis(10);
 const MANY: usize = 20;
 const LATELY: Duration = Duration::from_millis(50);
 
+/// Bytes of peers' batches that wait to be checked. What comes then is dropped: a block that names it
+/// fetches it again.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Work for the thread.
 pub(crate) enum Job {
     /// From a client: each signature counts for itself.
@@ -43,9 +51,39 @@ impl Job {
     }
 }
 
-/// Starts the thread; it ends when the sender is dropped.
-pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<mpsc::Sender<Job>> {
+fn bytes(batch: &Batch) -> usize {
+    batch.transactions.iter().map(|t| t.raw().len()).sum()
+}
+
+/// What waits for the thread. Clients' submissions are bounded where they come in.
+pub(crate) struct Queue {
+    jobs: mpsc::Sender<Job>,
+    /// Bytes of the batches in it.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// A client's transactions.
+    pub(crate) fn judge(&self, submission: Submission) -> Result<(), mpsc::SendError<Job>> {
+        self.jobs.send(Job::Client(submission))
+    }
+
+    /// A peer's batch, if there is room.
+    pub(crate) fn check(&self, batch: Arc<Batch>) -> Result<(), mpsc::SendError<Job>> {
+        let bytes = bytes(&batch);
+        if self.waiting.load(Relaxed) + bytes > WAITING_BYTES_MAX {
+            return Ok(());
+        }
+        self.waiting.fetch_add(bytes, Relaxed);
+        self.jobs.send(Job::Batch(batch))
+    }
+}
+
+/// Starts the thread; it ends when the queue is dropped.
+pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<Queue> {
     let (sender, jobs) = mpsc::channel::<Job>();
+    let queue = Queue { jobs: sender, waiting: Arc::default() };
+    let waiting = queue.waiting.clone();
     thread::Builder::new().name("verify".into()).spawn(move || {
         let mut verifier = BatchVerifier::new(KEYS_MAX);
         let mut pace = Pace::default();
@@ -62,6 +100,11 @@ pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<mpsc::Se
                 group.push(next);
             }
             pace.note(Instant::now(), signatures);
+            let taken = group.iter().map(|job| match job {
+                Job::Batch(batch) => bytes(batch),
+                Job::Client(_) => 0,
+            });
+            waiting.fetch_sub(taken.sum(), Relaxed);
             for event in judge(&mut verifier, group) {
                 if events.blocking_send(event).is_err() {
                     return;
@@ -69,7 +112,7 @@ pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<mpsc::Se
             }
         }
     })?;
-    Ok(sender)
+    Ok(queue)
 }
 
 /// How many signatures came lately.

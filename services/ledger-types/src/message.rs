@@ -168,7 +168,8 @@ mod tests {
             valid_until_ms: 1,
             payload: Payload::Sql(vec![statement; 4]),
         };
-        let transactions = vec![Arc::new(body.sign(&key)); transactions];
+        let transaction = Arc::new(body.sign(&key));
+        let transactions = vec![transaction; transactions];
         let header = BlockHeader {
             height,
             epoch: 0,
