@@ -83,6 +83,22 @@ fn an_edit_while_the_node_is_down_is_found_when_it_is_touched() {
 }
 
 #[test]
+fn an_edit_beside_a_bucket_that_shrinks_is_found_when_the_two_become_one() {
+    // Otherwise the edited row would go into the root, and this node would vote for it.
+    let mut ledger = ledger();
+    ledger.apply("DELETE FROM account WHERE id BETWEEN 60 AND 63");
+    edit(&ledger, "UPDATE account SET balance = 1 WHERE id = 50");
+    let mut ledger = ledger.reopen();
+    let remove = "DELETE FROM account WHERE id BETWEEN 32 AND 44";
+    let remove = ledger.sign(1, sql(&[(remove, vec![])]));
+    let height = ledger.state.executed().height + 1;
+    let transactions = [remove];
+    let block = BlockInput { height, time_ms: START_MS + 9_000, transactions: &transactions };
+    let error = ledger.state.execute(&block).expect_err("48 to 59 join 45 to 47");
+    assert!(matches!(&error, StateError::Tampered { .. }), "{error:?}");
+}
+
+#[test]
 fn a_flipped_byte_in_the_file_is_found() {
     // A hex editor leaves no trace in SQLite's own counters.
     let ledger = ledger();

@@ -51,8 +51,7 @@ impl Tree {
         }
         let (mut gone, mut made) = (Vec::new(), Vec::new());
         let node = self.take(table);
-        let node = Node::apply(node, table, &resolved, &mut ranges, &mut gone, &mut made)
-            .map_err(ApplyError::Rows)?;
+        let node = Node::apply(node, table, &resolved, &mut ranges, &mut gone, &mut made)?;
         self.set(table, node);
         for bucket in &made {
             if let Some(rows) = ranges.of_bucket(bucket) {

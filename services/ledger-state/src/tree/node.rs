@@ -10,7 +10,10 @@ use std::{borrow::Cow, sync::Arc};
 use ledger_types::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::key::Key;
+use super::{
+    apply::{ApplyError, Mismatch},
+    key::Key,
+};
 
 /// Rows of a bucket at most. Consensus-critical.
 const BUCKET_ROWS_MAX: u64 = 16;
@@ -231,7 +234,7 @@ impl Node {
         rows: &mut R,
         gone: &mut Vec<Key>,
         made: &mut Vec<Bucket>,
-    ) -> Result<Option<Self>, R::Error> {
+    ) -> Result<Option<Self>, ApplyError<R::Error>> {
         if changes.is_empty() {
             return Ok(node);
         }
@@ -243,7 +246,7 @@ impl Node {
             Some(Self::Bucket(bucket)) => {
                 let first = changes.first().map_or(&bucket.min, |c| Ord::min(&c.key, &bucket.min));
                 let last = changes.last().map_or(&bucket.max, |c| Ord::max(&c.key, &bucket.max));
-                let now = rows.rows(first, last)?;
+                let now = rows.rows(first, last).map_err(ApplyError::Rows)?;
                 gone.push(bucket.min);
                 Ok(Self::build(table, &now, made))
             }
@@ -258,7 +261,7 @@ impl Node {
         rows: &mut R,
         gone: &mut Vec<Key>,
         made: &mut Vec<Bucket>,
-    ) -> Result<Option<Self>, R::Error> {
+    ) -> Result<Option<Self>, ApplyError<R::Error>> {
         let bit = inner.bit;
         let min = inner.left.min().clone();
         // New rows outside the node's common prefix split above it.
@@ -303,15 +306,25 @@ impl Node {
         rows: &mut R,
         gone: &mut Vec<Key>,
         made: &mut Vec<Bucket>,
-    ) -> Result<Option<Self>, R::Error> {
+    ) -> Result<Option<Self>, ApplyError<R::Error>> {
         let (left, right) = match (left, right) {
             (Some(left), Some(right)) => (left, right),
             (one, None) | (None, one) => return Ok(one),
         };
         if fits_bucket(left.count() + right.count(), left.bytes() + right.bytes()) {
-            let now = rows.rows(left.min(), right.max())?;
+            let now = rows.rows(left.min(), right.max()).map_err(ApplyError::Rows)?;
+            let mut unchecked = &now[..];
             for half in [&left, &right] {
-                half.visit_from(None, &mut |bucket| {
+                let is_whole = half.visit_from(None, &mut |bucket| {
+                    // One of them may not have been touched: nobody has looked at its rows yet.
+                    let count = usize::try_from(bucket.count).unwrap_or(usize::MAX);
+                    let Some((rows, rest)) = unchecked.split_at_checked(count) else {
+                        return false;
+                    };
+                    unchecked = rest;
+                    if bucket_digest(table, rows.iter()) != bucket.digest {
+                        return false;
+                    }
                     match made.iter().position(|m| m.min == bucket.min) {
                         Some(at) => {
                             made.remove(at);
@@ -320,6 +333,10 @@ impl Node {
                     }
                     true
                 });
+                if !is_whole {
+                    let (min, max) = (left.min().clone(), right.max().clone());
+                    return Err(ApplyError::Mismatch(Mismatch { table, min, max }));
+                }
             }
             return Ok(Self::build(table, &now, made));
         }
