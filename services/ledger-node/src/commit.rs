@@ -25,6 +25,8 @@ use crate::{
     state_keeper::StateKeeper,
 };
 
+/// Statements are trees: room for the deepest that is accepted, many times over.
+const STACK_BYTES: usize = 64 << 20;
 /// Blocks between two moves of SQLite's write-ahead file.
 const CHECKPOINT_BLOCKS: u64 = 256;
 /// Blocks executed before the thread looks at its jobs again.
@@ -134,16 +136,18 @@ pub(crate) fn start(
         asked: None,
         recheck: false,
     };
-    let thread = thread::Builder::new().name("commit".into()).spawn(move || {
-        let done = commit.run(&jobs);
-        match done {
-            Ok(()) => commit.state.finish(),
-            Err(error) => {
-                let _ = commit.events.blocking_send(Event::Failed(format!("commit: {error:#}")));
-                Err(error)
+    let thread =
+        thread::Builder::new().name("commit".into()).stack_size(STACK_BYTES).spawn(move || {
+            let done = commit.run(&jobs);
+            match done {
+                Ok(()) => commit.state.finish(),
+                Err(error) => {
+                    let _ =
+                        commit.events.blocking_send(Event::Failed(format!("commit: {error:#}")));
+                    Err(error)
+                }
             }
-        }
-    })?;
+        })?;
     Ok((sender, thread))
 }
 

@@ -80,3 +80,18 @@ fn steps_are_counted_alike_on_a_node_that_has_just_started_and_on_one_that_has_n
     let mut fresh = fresh.reopen();
     assert!(is_within(&mut fresh, low), "{low} steps");
 }
+
+#[test]
+fn an_endless_expression_is_refused_and_does_not_exhaust_the_stack() {
+    // It is in a certified block: what ends one node ends all of them, at every start anew.
+    let mut ledger = ledger();
+    for term in ["1+", "(1)+", "1 OR ", "n||", "- "] {
+        let long = term.repeat(60_000 / term.len());
+        for text in [format!("UPDATE t SET n={long}1"), format!("DELETE FROM t WHERE id={long}1")] {
+            let outcome = grow(&mut ledger, &text, vec![]);
+            assert!(reason(&outcome).is_some(), "{term}: {outcome:?}");
+        }
+    }
+    let fine = "1+".repeat(900);
+    ledger.apply(&format!("UPDATE t SET n = {fine}1"));
+}

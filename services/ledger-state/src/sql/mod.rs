@@ -17,6 +17,7 @@ use sqlparser::{
     dialect::SQLiteDialect,
     parser::Parser,
     tokenizer::Location,
+    tokenizer::{Token, Tokenizer},
 };
 
 use crate::schema::{Schema, Table};
@@ -90,6 +91,7 @@ impl Refusal {
 /// Parses and checks one statement of a transaction.
 pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
     let syntax = |detail: String| Refusal { reason: Reason::Syntax, detail, location: None };
+    bound_chains(text)?;
     let mut statements =
         Parser::parse_sql(&SQLiteDialect {}, text).map_err(|e| syntax(parser_message(&e)))?;
     let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
@@ -114,6 +116,35 @@ pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
         }
     }
     Ok(Checked { sql: statement.to_string(), action: Action::Rows })
+}
+
+/// Words and signs of one expression at one depth, from comma to comma. SQLite takes a thousand operators
+/// in a row; the parser makes a tree as deep as the row is long, and whoever walks it needs stack for it.
+const CHAIN_MAX: usize = 2_500;
+
+fn bound_chains(text: &str) -> Result<(), Refusal> {
+    // What is no token is for the parser to name.
+    let Ok(tokens) = Tokenizer::new(&SQLiteDialect {}, text).tokenize() else { return Ok(()) };
+    let mut lengths = vec![0];
+    for token in tokens {
+        match token {
+            Token::LParen => lengths.push(0),
+            Token::RParen if lengths.len() > 1 => drop(lengths.pop()),
+            Token::Comma | Token::SemiColon => *lengths.last_mut().expect("never empty") = 0,
+            Token::Whitespace(_) => continue,
+            _ => {}
+        }
+        let length = lengths.last_mut().expect("never empty");
+        *length += 1;
+        if *length > CHAIN_MAX {
+            return Err(Refusal {
+                reason: Reason::Limit,
+                detail: "an expression is too long".into(),
+                location: None,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The parser's message without its prefix; stable for a pinned parser.
