@@ -72,7 +72,7 @@ pub fn boot(config: &NodeConfig, now_ms: u64) -> Result<Booted> {
         votes: (&vote_state).into(),
         executed: opened.as_ref().map(|state| state.executed().height),
         trustworthy: is_trustworthy(mark.as_ref(), &boot_id()?),
-        ran_before: config.data.join("mark").exists(),
+        ran_before: mark.is_some(),
     };
     let plan = recover(&found);
     if !plan.votes_intact {

@@ -51,10 +51,6 @@ impl Job {
     }
 }
 
-fn bytes(batch: &Batch) -> usize {
-    batch.transactions.iter().map(|t| t.raw().len()).sum()
-}
-
 /// What waits for the thread. Clients' submissions are bounded where they come in.
 pub(crate) struct Queue {
     jobs: mpsc::Sender<Job>,
@@ -70,7 +66,7 @@ impl Queue {
 
     /// A peer's batch, if there is room.
     pub(crate) fn check(&self, batch: Arc<Batch>) -> Result<(), mpsc::SendError<Job>> {
-        let bytes = bytes(&batch);
+        let bytes = batch.bytes();
         if self.waiting.load(Relaxed) + bytes > WAITING_BYTES_MAX {
             return Ok(());
         }
@@ -101,7 +97,7 @@ pub(crate) fn start(events: tokio::sync::mpsc::Sender<Event>) -> Result<Queue> {
             }
             pace.note(Instant::now(), signatures);
             let taken = group.iter().map(|job| match job {
-                Job::Batch(batch) => bytes(batch),
+                Job::Batch(batch) => batch.bytes(),
                 Job::Client(_) => 0,
             });
             waiting.fetch_sub(taken.sum(), Relaxed);

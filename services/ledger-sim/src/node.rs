@@ -239,8 +239,12 @@ impl Node {
         let running = self.running.as_ref()?;
         let until = until.min(from + BLOCKS_SENT_MAX);
         let mut blocks = BlocksToSend::default();
-        let stored = (from..=until).map_while(|height| running.blocks.read(height).ok());
-        stored.take_while(|decided| blocks.push(decided.clone())).for_each(drop);
+        for height in from..=until {
+            let Ok(decided) = running.blocks.read(height) else { break };
+            if !blocks.push(decided) {
+                break;
+            }
+        }
         let blocks = blocks.into_blocks();
         (!blocks.is_empty()).then(|| Arc::new(Message::Blocks(blocks)))
     }

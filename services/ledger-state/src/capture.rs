@@ -7,7 +7,13 @@ use std::{
 
 use ledger_types::{Digest, Value, limits};
 
-use crate::{history::Undo, row::tree_row, schema::Table, tree::Touched, tree::key::Key};
+use crate::{
+    history::Undo,
+    row::{size, tree_row},
+    schema::Table,
+    tree::Touched,
+    tree::key::Key,
+};
 
 /// Gathers touched keys while statements run.
 #[derive(Debug, Default)]
@@ -37,7 +43,7 @@ impl Capture {
     /// A row is about to change; either side may be missing.
     pub(crate) fn row(&mut self, table: &Table, old: Option<&[Value]>, new: Option<&[Value]>) {
         self.changes += 1;
-        self.bytes += [old, new].into_iter().flatten().map(size).sum::<u64>();
+        self.bytes += [old, new].into_iter().flatten().flatten().map(size).sum::<usize>() as u64;
         if let Some(values) = old {
             match tree_row(table, values) {
                 Some(row) => {
@@ -127,13 +133,4 @@ impl Capture {
         }
         by_table
     }
-}
-
-fn size(row: &[Value]) -> u64 {
-    let one = |value: &Value| match value {
-        Value::Null | Value::Integer(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Blob { hex } => hex.len(),
-    };
-    row.iter().map(one).sum::<usize>() as u64
 }

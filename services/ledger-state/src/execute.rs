@@ -377,12 +377,13 @@ impl State {
         let result = prepared.raw_execute();
         self.meter.running.store(false, Relaxed);
         *steps += u64::try_from(prepared.get_status(StatementStatus::VmStep)).unwrap_or(u64::MAX);
-        match result {
-            Ok(_) if *steps > STEPS_MAX || self.captured.capture(|c| c.is_too_much()) => {
-                Err(too_much())
-            }
+        let is_too_much = *steps > STEPS_MAX || self.captured.capture(|c| c.is_too_much());
+        match result.map_err(refusal_of) {
+            Err(StatementError::Failed(error)) => Err(StatementError::Failed(error)),
+            // Whatever else is wrong with it: some nodes may have been interrupted before they saw it.
+            Ok(_) | Err(_) if is_too_much => Err(too_much()),
             Ok(count) => Ok(count as u64),
-            Err(error) => Err(refusal_of(error)),
+            Err(refused) => Err(refused),
         }
     }
 

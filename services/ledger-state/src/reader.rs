@@ -15,7 +15,7 @@ use crate::{
     access, authorizer,
     error::StateError,
     past::{self, KeptHeights},
-    row::bind,
+    row::{bind, size},
 };
 
 /// What one query may use.
@@ -278,13 +278,5 @@ fn shown(value: ValueRef<'_>) -> Value {
         ValueRef::Real(number) => Value::Text(number.to_string()),
         ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(bytes) => Value::Blob { hex: bytes.to_vec() },
-    }
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Integer(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Blob { hex } => hex.len(),
     }
 }

@@ -155,6 +155,15 @@ impl Rows for TableRows<'_> {
     }
 }
 
+/// About how many bytes a value takes.
+pub(crate) fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Integer(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Blob { hex } => hex.len(),
+    }
+}
+
 /// Binds one parameter.
 pub(crate) fn bind(
     statement: &mut rusqlite::Statement<'_>,

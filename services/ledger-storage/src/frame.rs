@@ -60,8 +60,8 @@ pub(crate) struct Whole<'a> {
 
 /// The frame at `offset`, if it is whole.
 pub(crate) fn whole_at(bytes: &[u8], offset: usize) -> Option<Whole<'_>> {
-    let header = bytes.get(offset..offset + FRAME_HEADER)?;
-    let length = u32::from_le_bytes(header[..4].try_into().ok()?) as usize;
+    let header: &[u8; FRAME_HEADER] = bytes.get(offset..offset + FRAME_HEADER)?.try_into().ok()?;
+    let length = payload_len(header);
     let crc = u32::from_le_bytes(header[4..8].try_into().ok()?);
     let height = u64::from_le_bytes(header[8..].try_into().ok()?);
     if length > PAYLOAD_MAX || height == 0 || height >= HEIGHT_END {

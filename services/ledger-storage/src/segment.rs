@@ -116,8 +116,8 @@ impl Segment {
             return Ok(false);
         }
         disk.read_at(name, offset, &mut head)?;
-        let frame = (FRAME_HEADER + payload_len(&head)).min(FRAME_HEADER + PAYLOAD_MAX);
-        let mut bytes = vec![0; frame.min(usize::try_from(len - offset).unwrap_or(frame))];
+        let frame = FRAME_HEADER + payload_len(&head).min(PAYLOAD_MAX);
+        let mut bytes = vec![0; usize::try_from(len - offset).unwrap_or(frame).min(frame)];
         disk.read_at(name, offset, &mut bytes)?;
         Ok(whole_at(&bytes, 0).is_some())
     }

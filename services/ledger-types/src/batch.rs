@@ -49,10 +49,14 @@ impl Batch {
     /// Whether it keeps to its limits: a larger one could fill more than a block, and no block that
     /// holds it would ever be accepted.
     pub fn is_bounded(&self) -> bool {
-        let bytes: usize = self.transactions.iter().map(|t| t.raw().len()).sum();
         !self.transactions.is_empty()
             && self.transactions.len() <= limits::BATCH_TRANSACTIONS_MAX
-            && bytes <= limits::BATCH_BYTES_MAX
+            && self.bytes() <= limits::BATCH_BYTES_MAX
+    }
+
+    /// Bytes of its transactions.
+    pub fn bytes(&self) -> usize {
+        self.transactions.iter().map(|t| t.raw().len()).sum()
     }
 
     /// Its name in proposals.

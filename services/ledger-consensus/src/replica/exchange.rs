@@ -41,7 +41,8 @@ impl Replica {
         let digest = batch.digest(self.consensus.ledger);
         let known = self.mempool.get(&digest).is_some();
         let is_due = batch.origin == from || self.is_wanted(&digest);
-        if !known && is_due && batch.is_bounded() {
+        let is_validators = batch.origin.place() < self.consensus.keys.len();
+        if !known && is_due && is_validators && batch.is_bounded() {
             self.effects.push(Effect::VerifyBatch(batch));
         }
     }

@@ -112,7 +112,7 @@ impl Mempool {
             }
             let Some(batch) = self.batches.get(&reference.digest) else { continue };
             count += batch.transactions.len();
-            bytes += batch.transactions.iter().map(|t| t.raw().len()).sum::<usize>();
+            bytes += batch.bytes();
             let full = count > transactions_max
                 || bytes > limits::BLOCK_BYTES_MAX
                 || chosen.len() >= limits::BLOCK_BATCHES_MAX;

@@ -16,8 +16,7 @@ use sqlparser::{
     ast::{Ident, ObjectName, ObjectNamePart, Statement},
     dialect::SQLiteDialect,
     parser::Parser,
-    tokenizer::Location,
-    tokenizer::{Token, Tokenizer},
+    tokenizer::{Location, Token, Tokenizer},
 };
 
 use crate::schema::{Schema, Table};
@@ -120,6 +119,7 @@ pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
 
 /// Words and signs of one expression at one depth, from comma to comma. SQLite takes a thousand operators
 /// in a row; the parser makes a tree as deep as the row is long, and whoever walks it needs stack for it.
+/// Consensus-critical.
 const CHAIN_MAX: usize = 2_500;
 
 fn bound_chains(text: &str) -> Result<(), Refusal> {

@@ -10,7 +10,8 @@ use ledger_types::Digest;
 
 use super::node::Row;
 
-/// Rows of one generation at most, about 100 bytes each; two generations are kept.
+/// Rows of one generation at most, about 100 bytes each, 350 with the longest keys; two generations are
+/// kept.
 const GENERATION_ROWS_MAX: usize = 256 * 1024;
 
 /// Rows by the digest of their bucket. What has not been used for a generation is forgotten.
