@@ -64,14 +64,18 @@ impl ProcessId {
 
 /// Start time of a process that runs; none for one that is gone or only waits to be buried.
 fn start_ticks(pid: u32) -> Option<u64> {
+    let (state, ticks) = stat(pid)?;
+    (!matches!(state, 'Z' | 'X' | 'x')).then_some(ticks)
+}
+
+/// State and start time of a process that was not buried yet (proc(5), `stat`, fields 3 and 22).
+fn stat(pid: u32) -> Option<(char, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name is in brackets and may hold anything, brackets too.
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
-    let state = fields.next()?;
-    // State is field 3, the start time field 22.
-    let ticks = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X" | "x")).then_some(ticks)
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
 }
 
 /// A process that was started with exactly these arguments, by a controller that ended before it
@@ -124,7 +128,7 @@ pub(crate) fn start(
         .stderr(again)
         .spawn()
         .map_err(other("starting it"))?;
-    let pid = child.id().ok_or_else(|| StartError::Other("it ended at once".to_owned()))?;
+    let pid = child.id().ok_or_else(|| StartError::Other("it has no process id".to_owned()))?;
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         for (resource, most) in
             [(Resource::Data, MEMORY_BYTES_MAX), (Resource::Nofile, OPEN_FILES_MAX)]
@@ -135,8 +139,10 @@ pub(crate) fn start(
             }
         }
     }
-    let start_ticks =
-        start_ticks(pid).ok_or_else(|| StartError::Other("it ended at once".to_owned()))?;
+    // A child keeps its start time until it is buried, also when it has ended by now: the next look
+    // buries it and tells how it ended and what it said last.
+    let (_, start_ticks) =
+        stat(pid).ok_or_else(|| StartError::Other(format!("process {pid} cannot be read")))?;
     Ok((child, ProcessId { pid, start_ticks, boot_id, generation, started_at: now }))
 }
 
@@ -144,4 +150,22 @@ pub(crate) fn start(
 pub(crate) fn rest_after(restarts: u32) -> Duration {
     const LONGEST: Duration = Duration::from_secs(60);
     Duration::from_millis(500).saturating_mul(1 << restarts.saturating_sub(1).min(10)).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_ended_has_a_start_time_until_it_is_buried() {
+        // A node that ends before it is first looked at must be told with how it ended.
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        assert!(stat(child.id()).is_some(), "its start time was lost");
+        assert_eq!(start_ticks(child.id()), None, "it counts as running");
+        child.wait().unwrap();
+    }
 }

@@ -129,8 +129,9 @@ impl ProcessRuntime {
     fn step(&self, managed: &mut Managed) -> io::Result<Step> {
         let now = self.config.clock.now();
         let folder = self.folder(managed.record.node);
-        let exit = managed.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        // In this order, one that is found ended can also be asked how.
         let alive = self.is_alive(&managed.record);
+        let exit = managed.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
         let record = &mut managed.record;
         match record.next(alive, now) {
             Next::Nothing => {
