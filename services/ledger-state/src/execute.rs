@@ -1,7 +1,7 @@
 //! Runs a block: one SQLite transaction, one savepoint for each of its transactions.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -9,12 +9,14 @@ use ledger_types::{
     Digest, Executed, Outcome, Payload, Reason, Roles, Statement, Transaction, codec::encode,
     limits, merkle_root, outcome::execution_root,
 };
-use rusqlite::{ErrorCode, StatementStatus, ffi, limits::Limit, params};
+use rusqlite::{StatementStatus, limits::Limit, params};
 
 use crate::{
     access,
     error::StateError,
-    row::{TableRows, bind},
+    meter::{MEMBER_WORK_MAX, Meter, STEPS_UNIT, Size, WORK_MAX},
+    refusal::{StatementError, bounded, refusal_of, refused, too_much},
+    row::{TableRows, bind, size},
     schema::Table,
     sql::{self, Action, Checked, Refusal},
     state::State,
@@ -23,13 +25,6 @@ use crate::{
 
 /// Row changes of one transaction at most. Consensus-critical.
 const CHANGES_MAX: u64 = 100_000;
-/// Virtual machine steps of one transaction at most.
-/// Consensus-critical, and tied to the version of SQLite.
-const STEPS_MAX: u64 = 20_000_000;
-/// Steps by the progress handler's count from which the limit is certainly exceeded. That count may be
-/// too high by one unit and the parser's steps (at most 64 units) for each of 256 statements.
-const STEPS_CERTAIN: u64 = 2 * STEPS_MAX;
-const STEPS_UNIT: i32 = 1_000;
 /// Rows of a table whose column may still be dropped: all of them are rewritten in one block.
 const DROP_COLUMN_ROWS_MAX: u64 = 100_000;
 /// Checked statement texts kept.
@@ -70,15 +65,42 @@ pub(crate) fn uses_up_id(outcome: &Outcome) -> bool {
     }
 }
 
-fn refused(reason: Reason, detail: impl Into<String>) -> Outcome {
-    Outcome::Refused { reason, statement: None, position: None, detail: bounded(detail.into()) }
+/// The number of a signer's member; none for a key without a role.
+type Member = Option<u32>;
+
+/// What each member's transactions of this block have worked so far.
+#[derive(Debug, Default)]
+struct Worked(HashMap<Member, u64>);
+
+impl Worked {
+    fn add(&mut self, member: Member, work: u64) {
+        let sum = self.0.entry(member).or_default();
+        *sum = sum.saturating_add(work);
+    }
+
+    fn is_used_up(&self, member: Member) -> bool {
+        self.0.get(&member).is_some_and(|work| *work >= MEMBER_WORK_MAX)
+    }
 }
 
-fn bounded(mut detail: String) -> String {
-    while detail.len() > limits::DETAIL_BYTES_MAX {
-        detail.pop();
+/// One transaction of statements while it runs.
+struct Run<'a> {
+    place: usize,
+    statements: &'a [Statement],
+    member: Member,
+    roles: Roles,
+    size: Size,
+    /// Done so far.
+    work: u64,
+    schema_changed: bool,
+}
+
+impl Run<'_> {
+    /// The refusal of one of the statements.
+    fn refused(at: usize, reason: Reason, detail: String) -> Outcome {
+        let statement = Some(u16::try_from(at).expect("statements are bounded"));
+        Outcome::Refused { reason, statement, position: None, detail: bounded(detail) }
     }
-    detail
 }
 
 /// Why a block's run ends early.
@@ -86,6 +108,7 @@ enum Interrupted {
     /// A transaction hit a limit, and SQLite took the whole block back with it.
     Limit {
         place: usize,
+        member: Member,
         outcome: Outcome,
     },
     Failed(StateError),
@@ -124,12 +147,12 @@ impl State {
         loop {
             match self.run(block, &over_limit) {
                 Ok(done) => return Ok(done),
-                Err(Interrupted::Limit { place, outcome }) => {
+                Err(Interrupted::Limit { place, member, outcome }) => {
                     if !self.connection().is_autocommit() {
                         self.connection().execute_batch("ROLLBACK")?;
                     }
                     self.load()?;
-                    over_limit.insert(place, outcome);
+                    over_limit.insert(place, (member, outcome));
                 }
                 Err(Interrupted::Failed(error)) => {
                     if !self.connection().is_autocommit() {
@@ -144,7 +167,7 @@ impl State {
     fn run(
         &mut self,
         block: &BlockInput<'_>,
-        over_limit: &BTreeMap<usize, Outcome>,
+        over_limit: &BTreeMap<usize, (Member, Outcome)>,
     ) -> Result<ExecutedBlock, Interrupted> {
         if self.read_data_version()? != self.data_version {
             return Err(StateError::ForeignWrite.into());
@@ -155,11 +178,15 @@ impl State {
         self.connection().prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
 
         let mut changes: Vec<BucketChange> = Vec::new();
+        let mut worked = Worked::default();
         let mut outcomes = Vec::with_capacity(block.transactions.len());
         for (place, transaction) in block.transactions.iter().enumerate() {
             let outcome = match over_limit.get(&place) {
-                Some(outcome) => outcome.clone(),
-                None => self.transaction(block, place, transaction, &mut changes)?,
+                Some((member, outcome)) => {
+                    worked.add(*member, WORK_MAX);
+                    outcome.clone()
+                }
+                None => self.transaction(block, place, transaction, &mut changes, &mut worked)?,
             };
             if uses_up_id(&outcome) {
                 let until = block.time_ms + limits::VALIDITY_MS_MAX;
@@ -182,6 +209,7 @@ impl State {
         place: usize,
         transaction: &Transaction,
         changes: &mut Vec<BucketChange>,
+        worked: &mut Worked,
     ) -> Result<Outcome, Interrupted> {
         let body = transaction.body();
         if body.ledger != self.origin.ledger {
@@ -193,16 +221,28 @@ impl State {
         if self.seen.contains_key(&transaction.id()) {
             return Ok(refused(Reason::Duplicate, ""));
         }
+        let signer = access::find(self.connection(), &body.signer)?;
+        let member = signer.map(|(member, _)| member);
+        if worked.is_used_up(member) {
+            let text = "other transactions of the same member took all of its work in this block";
+            return Ok(refused(Reason::Limit, text));
+        }
         self.captured.capture(crate::capture::Capture::begin_transaction);
         self.connection().prepare_cached("SAVEPOINT hansa")?.execute([])?;
         let mut schema_changed = false;
         let mut outcome = match &body.payload {
             Payload::Sql(statements) => {
-                let signer = access::find(self.connection(), &body.signer)?;
                 let roles = signer.map_or(Roles::NONE, |(_, roles)| roles);
-                self.statements(place, statements, roles, changes, &mut schema_changed)?
+                let parameters = statements.iter().flat_map(|statement| &statement.parameters);
+                let size = Size::for_value(parameters.map(size).max().unwrap_or(0));
+                let mut run =
+                    Run { place, statements, member, roles, size, work: 0, schema_changed };
+                let outcome = self.statements(&mut run, changes)?;
+                worked.add(member, run.work);
+                schema_changed = run.schema_changed;
+                outcome
             }
-            Payload::Access(wanted) => match access::find(self.connection(), &body.signer)? {
+            Payload::Access(wanted) => match signer {
                 Some(signer) => access::change(self.connection(), signer, wanted, &body.signer)?,
                 None => refused(Reason::NotPermitted, "the key has no role"),
             },
@@ -229,61 +269,76 @@ impl State {
         if schema_changed && !outcome.is_applied() {
             // What the undone statements did to memory must go as well: run the block again
             // without this transaction.
-            return Err(Interrupted::Limit { place, outcome });
+            return Err(Interrupted::Limit { place, member, outcome });
         }
         Ok(outcome)
     }
 
+    /// Runs the statements over short values, and again over longer ones when they have to be.
     fn statements(
         &mut self,
-        place: usize,
-        statements: &[Statement],
-        roles: Roles,
+        run: &mut Run<'_>,
         changes: &mut Vec<BucketChange>,
-        schema_changed: &mut bool,
     ) -> Result<Outcome, Interrupted> {
-        let mut counts = Vec::with_capacity(statements.len());
-        self.meter.calls.store(0, Relaxed);
-        let mut steps = 0;
-        for (at, statement) in statements.iter().enumerate() {
-            let number = Some(u16::try_from(at).expect("statements are bounded"));
+        loop {
+            let (at, error) = match self.each_statement(run, changes) {
+                Ok(outcome) => return Ok(outcome),
+                Err(ended) => ended,
+            };
+            match (error, run.size.next()) {
+                (StatementError::TooBig(_), Some(next)) if !run.schema_changed => {
+                    self.connection().prepare_cached("ROLLBACK TO hansa")?.execute([])?;
+                    self.captured.capture(crate::capture::Capture::begin_transaction);
+                    run.size = next;
+                }
+                (StatementError::Refused(reason, detail), _) => {
+                    return Ok(Run::refused(at, reason, detail));
+                }
+                (StatementError::TooBig(detail), _) => {
+                    return Ok(Run::refused(at, Reason::Limit, detail));
+                }
+                (StatementError::Limit(detail), _) => {
+                    let outcome = Run::refused(at, Reason::Limit, detail);
+                    let (place, member) = (run.place, run.member);
+                    return Err(Interrupted::Limit { place, member, outcome });
+                }
+                (StatementError::Failed(error), _) => return Err(Interrupted::Failed(error)),
+            }
+        }
+    }
+
+    /// The outcome, or the statement that ended it and why.
+    fn each_statement(
+        &mut self,
+        run: &mut Run<'_>,
+        changes: &mut Vec<BucketChange>,
+    ) -> Result<Outcome, (usize, StatementError)> {
+        let mut counts = Vec::with_capacity(run.statements.len());
+        let before = run.work;
+        for (at, statement) in run.statements.iter().enumerate() {
             let checked = match self.checked(&statement.sql) {
                 Ok(checked) => checked,
                 Err(Refusal { reason, detail, location }) => {
                     let refusal = Refusal { reason, detail: String::new(), location };
                     let position = refusal.position(&statement.sql);
+                    let statement = Some(u16::try_from(at).expect("statements are bounded"));
                     let detail = bounded(detail);
-                    return Ok(Outcome::Refused { reason, statement: number, position, detail });
+                    return Ok(Outcome::Refused { reason, statement, position, detail });
                 }
             };
             let needed = if checked.action.changes_schema() { Roles::SCHEMA } else { Roles::WRITE };
-            if !roles.contains(needed) {
+            if !run.roles.contains(needed) {
                 let name = if needed == Roles::SCHEMA { "schema" } else { "write" };
-                return Ok(Outcome::Refused {
-                    reason: Reason::NotPermitted,
-                    statement: number,
-                    position: None,
-                    detail: format!("the key lacks the role {name}"),
-                });
+                let detail = format!("the key lacks the role {name}");
+                return Ok(Run::refused(at, Reason::NotPermitted, detail));
             }
-            match self.statement(&checked, statement, &mut steps, changes, schema_changed) {
+            if checked.longest_literal > run.size.bytes() {
+                return Err((at, StatementError::TooBig("a literal is too long".to_owned())));
+            }
+            let left = WORK_MAX.saturating_sub(run.work - before);
+            match self.statement(&checked, statement, left, run, changes) {
                 Ok(count) => counts.push(count),
-                Err(StatementError::Refused(reason, detail)) => {
-                    let (statement, position) = (number, None);
-                    return Ok(Outcome::Refused {
-                        reason,
-                        statement,
-                        position,
-                        detail: bounded(detail),
-                    });
-                }
-                Err(StatementError::Limit(detail)) => {
-                    let reason = Reason::Limit;
-                    let outcome =
-                        Outcome::Refused { reason, statement: number, position: None, detail };
-                    return Err(Interrupted::Limit { place, outcome });
-                }
-                Err(StatementError::Failed(error)) => return Err(Interrupted::Failed(error)),
+                Err(error) => return Err((at, error)),
             }
         }
         Ok(Outcome::Applied { changes: counts })
@@ -305,14 +360,13 @@ impl State {
         &mut self,
         checked: &Checked,
         statement: &Statement,
-        steps: &mut u64,
+        left: u64,
+        run: &mut Run<'_>,
         changes: &mut Vec<BucketChange>,
-        schema_changed: &mut bool,
     ) -> Result<u64, StatementError> {
         if matches!(checked.action, Action::Nothing) {
             return Ok(0);
         }
-        *schema_changed |= checked.action.changes_schema();
         if let Action::DropColumn(table) = &checked.action {
             let rows = self.tree.table(table.id).map_or(0, Node::count);
             if rows > DROP_COLUMN_ROWS_MAX {
@@ -321,12 +375,15 @@ impl State {
             }
         }
         if checked.action.changes_schema() {
+            // Once the schema is another one, the transaction cannot begin again over longer values.
+            run.schema_changed = true;
+            run.size = Size::LARGEST;
             // Rows touched so far belong to the tables as they are now.
             self.apply_touched(changes).map_err(StatementError::Failed)?;
             self.captured.capture(crate::capture::Capture::end_history);
         }
         self.gate.for_schema(checked.action.changes_schema());
-        let ran = self.run_sql(&checked.sql, statement, steps);
+        let ran = self.run_sql(checked, statement, left, run);
         self.gate.for_schema(false);
         let count = ran?;
         self.follow(&checked.action, changes).map_err(StatementError::Failed)?;
@@ -335,14 +392,15 @@ impl State {
 
     fn run_sql(
         &self,
-        sql: &str,
+        checked: &Checked,
         statement: &Statement,
-        steps: &mut u64,
+        left: u64,
+        run: &mut Run<'_>,
     ) -> Result<u64, StatementError> {
-        let limit = i32::try_from(limits::VALUE_BYTES_MAX).expect("a small constant");
+        let limit = i32::try_from(run.size.bytes()).expect("a small constant");
         let before = self.connection().set_limit(Limit::SQLITE_LIMIT_LENGTH, limit);
         let before = before.map_err(|error| StatementError::Failed(error.into()))?;
-        let ran = self.run_limited(sql, statement, steps);
+        let ran = self.run_limited(checked, statement, left, run);
         let after = self.connection().set_limit(Limit::SQLITE_LIMIT_LENGTH, before);
         after.map_err(|error| StatementError::Failed(error.into()))?;
         ran
@@ -350,12 +408,12 @@ impl State {
 
     fn run_limited(
         &self,
-        sql: &str,
+        checked: &Checked,
         statement: &Statement,
-        steps: &mut u64,
+        left: u64,
+        run: &mut Run<'_>,
     ) -> Result<u64, StatementError> {
-        let refuse = |reason, text: &str| Err(StatementError::Refused(reason, text.to_owned()));
-        let mut prepared = match self.connection().prepare_cached(sql) {
+        let mut prepared = match self.connection().prepare_cached(&checked.sql) {
             Ok(prepared) => prepared,
             Err(error) => return Err(refusal_of(error)),
         };
@@ -365,19 +423,27 @@ impl State {
                 prepared.parameter_count(),
                 statement.parameters.len()
             );
-            return refuse(Reason::Parameter, &text);
+            return Err(StatementError::Refused(Reason::Parameter, text));
         }
         for (at, value) in statement.parameters.iter().enumerate() {
             if let Err(error) = bind(&mut prepared, at + 1, value) {
                 return Err(refusal_of(error));
             }
         }
+        let step = if checked.action.changes_schema() {
+            self.meter.begin_schema(left);
+            Meter::SCHEMA_STEP
+        } else {
+            self.meter.begin(left, run.size);
+            run.size
+        };
         prepared.reset_status(StatementStatus::VmStep);
-        self.meter.running.store(true, Relaxed);
         let result = prepared.raw_execute();
-        self.meter.running.store(false, Relaxed);
-        *steps += u64::try_from(prepared.get_status(StatementStatus::VmStep)).unwrap_or(u64::MAX);
-        let is_too_much = *steps > STEPS_MAX || self.captured.capture(|c| c.is_too_much());
+        let compared = self.meter.end();
+        let steps = u64::try_from(prepared.get_status(StatementStatus::VmStep)).unwrap_or(u64::MAX);
+        let work = step.work(steps).saturating_add(compared);
+        run.work = run.work.saturating_add(work);
+        let is_too_much = work > left || self.captured.capture(|c| c.is_too_much());
         match result.map_err(refusal_of) {
             Err(StatementError::Failed(error)) => Err(StatementError::Failed(error)),
             // Whatever else is wrong with it: some nodes may have been interrupted before they saw it.
@@ -508,19 +574,13 @@ impl State {
         }
     }
 
-    /// Ends a statement that takes too many steps or changes too much.
+    /// Ends a statement that works or changes too much.
     pub(crate) fn watch_progress(&self) -> Result<(), StateError> {
         let (meter, captured) = (self.meter.clone(), self.captured.watch());
+        let unit = i32::try_from(STEPS_UNIT).expect("a small constant");
         self.connection().progress_handler(
-            STEPS_UNIT,
-            Some(move || {
-                if !meter.running.load(Relaxed) {
-                    return false;
-                }
-                let units = meter.calls.fetch_add(1, Relaxed) + 1;
-                units * u64::from(STEPS_UNIT.unsigned_abs()) > STEPS_CERTAIN
-                    || captured.capture(|c| c.is_too_much())
-            }),
+            unit,
+            Some(move || meter.tick() || captured.capture(|c| c.is_too_much())),
         )?;
         Ok(())
     }
@@ -541,68 +601,4 @@ pub(crate) fn tampered(table: &str, mismatch: &Mismatch) -> StateError {
     };
     let (from, to) = (hex(&mismatch.min), hex(&mismatch.max));
     StateError::Tampered { table: table.to_owned(), from, to }
-}
-
-/// Why a statement has no effect.
-enum StatementError {
-    Refused(Reason, String),
-    /// SQLite was interrupted and took the block back.
-    Limit(String),
-    Failed(StateError),
-}
-
-/// One text for both: which of them a node meets first is not the same everywhere.
-fn too_much() -> StatementError {
-    let bytes = limits::CHANGED_BYTES_MAX;
-    StatementError::Limit(format!("more than {STEPS_MAX} steps, or {bytes} bytes of changed rows"))
-}
-
-/// What SQLite says of an expression that cannot be computed. Everything else with its general
-/// error code is about names and structure. The phase in which an error comes does not count: a
-/// statement that one node has prepared before is prepared again while it runs.
-const EXPRESSION_ERRORS: [&str; 4] = [
-    "integer overflow",
-    "ESCAPE expression must be a single character",
-    "LIKE or GLOB pattern too complex",
-    "ORDER BY term out of range",
-];
-
-/// Sorts SQLite's errors: the transaction's own faults are outcomes, the machine's end the node.
-fn refusal_of(error: rusqlite::Error) -> StatementError {
-    let (failure, message) = match &error {
-        rusqlite::Error::SqliteFailure(failure, message) => {
-            (*failure, message.clone().unwrap_or_default())
-        }
-        rusqlite::Error::SqlInputError { error, msg, .. } => (*error, msg.clone()),
-        rusqlite::Error::ExecuteReturnedResults => {
-            return StatementError::Refused(Reason::NotAllowed, "RETURNING is not accepted".into());
-        }
-        _ => return StatementError::Failed(error.into()),
-    };
-    // The text after the colon names the constraint's table and columns.
-    let named = message.split_once(": ").map_or(message.as_str(), |(_, name)| name).to_owned();
-    let refuse = |reason| StatementError::Refused(reason, named.clone());
-    match failure.code {
-        ErrorCode::ConstraintViolation => match failure.extended_code {
-            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
-                refuse(Reason::Unique)
-            }
-            ffi::SQLITE_CONSTRAINT_ROWID => refuse(Reason::Unique),
-            ffi::SQLITE_CONSTRAINT_FOREIGNKEY => refuse(Reason::ForeignKey),
-            ffi::SQLITE_CONSTRAINT_CHECK => refuse(Reason::Check),
-            ffi::SQLITE_CONSTRAINT_NOTNULL => refuse(Reason::NotNull),
-            ffi::SQLITE_CONSTRAINT_DATATYPE => refuse(Reason::DataType),
-            _ => refuse(Reason::Check),
-        },
-        ErrorCode::TypeMismatch => refuse(Reason::DataType),
-        ErrorCode::TooBig => refuse(Reason::Limit),
-        ErrorCode::ParameterOutOfRange => refuse(Reason::Parameter),
-        ErrorCode::AuthorizationForStatementDenied => refuse(Reason::NotAllowed),
-        ErrorCode::OperationInterrupted => too_much(),
-        ErrorCode::Unknown if EXPRESSION_ERRORS.contains(&message.as_str()) => {
-            StatementError::Refused(Reason::Arithmetic, message)
-        }
-        ErrorCode::Unknown => StatementError::Refused(Reason::Schema, message),
-        _ => StatementError::Failed(error.into()),
-    }
 }

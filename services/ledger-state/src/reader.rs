@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use ledger_types::{PublicKey, Roles, Value};
@@ -14,6 +15,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, limits::Limit, types::ValueRef}
 use crate::{
     access, authorizer,
     error::StateError,
+    functions,
+    meter::{Meter, STEPS_UNIT, WORK_MAX},
     past::{self, KeptHeights},
     row::{bind, size},
 };
@@ -27,12 +30,15 @@ pub struct QueryLimits {
     pub bytes: usize,
     /// Virtual machine steps at most.
     pub steps: u64,
+    /// How long at most.
+    pub time: Duration,
 }
 
 impl Default for QueryLimits {
-    /// 10,000 rows, 8 MiB, about a second.
+    /// 10,000 rows, 8 MiB, 50 million steps (about a second) and ten seconds.
     fn default() -> Self {
-        Self { rows: 10_000, bytes: 8 * 1024 * 1024, steps: 50_000_000 }
+        let time = Duration::from_secs(10);
+        Self { rows: 10_000, bytes: 8 * 1024 * 1024, steps: 50_000_000, time }
     }
 }
 
@@ -58,9 +64,9 @@ pub enum QueryError {
     /// It would change something or look where it may not.
     #[error("only reading the ledger's tables is accepted: {0}")]
     NotPermitted(String),
-    /// It takes too many steps.
-    #[error("the query takes more than {0} steps")]
-    TooLong(u64),
+    /// It takes too many steps or too long.
+    #[error("the query takes more than {} steps or {} s", .0.steps, .0.time.as_secs())]
+    TooLong(QueryLimits),
     /// The file cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
@@ -72,14 +78,14 @@ impl From<rusqlite::Error> for QueryError {
     }
 }
 
-const STEPS_UNIT: i32 = 1_000;
-
 /// A read-only connection.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
-    steps: Arc<AtomicU64>,
-    limit: Arc<AtomicU64>,
+    meter: Arc<Meter>,
+    opened: Instant,
+    /// When the query must have ended, in milliseconds since the reader was opened.
+    ends_ms: Arc<AtomicU64>,
     /// The height of a view of the past; the head's is read with each query.
     fixed: Option<u64>,
 }
@@ -97,16 +103,16 @@ impl Reader {
         // A value that is longer than a whole answer may be is no use, and eight queries run at once.
         let bytes = i32::try_from(QueryLimits::default().bytes).unwrap_or(i32::MAX);
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes)?;
-        let (steps, limit) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(u64::MAX)));
-        let (counted, bound) = (steps.clone(), limit.clone());
+        let meter = Arc::new(Meter::default());
+        functions::install(&connection, &meter)?;
+        let (opened, ends_ms) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
+        let (watched, ends) = (meter.clone(), ends_ms.clone());
+        let unit = i32::try_from(STEPS_UNIT).expect("a small constant");
         connection.progress_handler(
-            STEPS_UNIT,
-            Some(move || {
-                let units = counted.fetch_add(1, Relaxed) + 1;
-                units * u64::from(STEPS_UNIT.unsigned_abs()) > bound.load(Relaxed)
-            }),
+            unit,
+            Some(move || watched.tick() || since_ms(opened) > ends.load(Relaxed)),
         )?;
-        Ok(Self { connection, steps, limit, fixed: None })
+        Ok(Self { connection, meter, opened, ends_ms, fixed: None })
     }
 
     /// Opens a view of the past.
@@ -166,10 +172,12 @@ impl Reader {
         limits: QueryLimits,
         height: u64,
     ) -> Result<Rows, QueryError> {
-        self.steps.store(0, Relaxed);
-        self.limit.store(limits.steps, Relaxed);
+        let time_ms = u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX);
+        self.ends_ms.store(since_ms(self.opened).saturating_add(time_ms), Relaxed);
+        self.meter.begin_query(limits.steps, WORK_MAX, limits.bytes);
         let result = self.collect(sql, parameters, limits, height);
-        self.limit.store(u64::MAX, Relaxed);
+        self.meter.end();
+        self.ends_ms.store(u64::MAX, Relaxed);
         result
     }
 
@@ -180,7 +188,7 @@ impl Reader {
         limits: QueryLimits,
         height: u64,
     ) -> Result<Rows, QueryError> {
-        let wrong = |error| sort(error, limits.steps);
+        let wrong = |error| sort(error, limits);
         let mut statement = self.connection.prepare(sql).map_err(wrong)?;
         if !statement.readonly() || statement.column_count() == 0 {
             return Err(QueryError::NotPermitted("the statement is no query".into()));
@@ -247,12 +255,12 @@ impl Reader {
     }
 }
 
-fn sort(error: rusqlite::Error, steps: u64) -> QueryError {
+fn sort(error: rusqlite::Error, limits: QueryLimits) -> QueryError {
     match &error {
         rusqlite::Error::SqliteFailure(failure, message) => {
             let text = message.clone().unwrap_or_else(|| failure.to_string());
             match failure.code {
-                ErrorCode::OperationInterrupted => QueryError::TooLong(steps),
+                ErrorCode::OperationInterrupted => QueryError::TooLong(limits),
                 ErrorCode::AuthorizationForStatementDenied => QueryError::NotPermitted(text),
                 ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
                     QueryError::Query(text)
@@ -269,6 +277,10 @@ fn sort(error: rusqlite::Error, steps: u64) -> QueryError {
         }
         _ => QueryError::State(error.into()),
     }
+}
+
+fn since_ms(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn shown(value: ValueRef<'_>) -> Value {

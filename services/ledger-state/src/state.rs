@@ -3,10 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64},
-    },
+    sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -20,7 +17,9 @@ use crate::{
     access,
     authorizer::{self, Gate},
     error::StateError,
+    functions,
     history::{self, History},
+    meter::Meter,
     preupdate::Captured,
     row::TableRows,
     schema::{self, Schema},
@@ -75,17 +74,6 @@ pub(crate) struct BlockClock {
     pub(crate) time_ms: AtomicI64,
 }
 
-/// What the progress handler watches while a transaction runs.
-///
-/// SQLite calls the handler about every thousand steps, by a counter that goes on between the runs of a
-/// cached statement, and while it parses: the calls differ between nodes. They only end what is far
-/// above the limit; what counts is the statement's own number of steps, read after each run.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    pub(crate) calls: AtomicU64,
-    pub(crate) running: AtomicBool,
-}
-
 /// What is kept of an executed block, for receipts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptBlock {
@@ -137,6 +125,8 @@ impl State {
         connection.busy_timeout(READERS_WAIT)?;
         let clock = Arc::new(BlockClock::default());
         add_block_functions(&connection, &clock)?;
+        let meter = Arc::new(Meter::default());
+        functions::install(&connection, &meter)?;
         let fresh = !has_table(&connection, "hansa_block")?;
         let mut state = Self {
             captured: Captured::new(connection),
@@ -151,7 +141,7 @@ impl State {
             seen: HashMap::new(),
             checked: HashMap::new(),
             clock,
-            meter: Arc::new(Meter::default()),
+            meter,
             gate: Gate::default(),
             data_version: 0,
             failed: false,

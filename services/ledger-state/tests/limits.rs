@@ -2,7 +2,7 @@
 
 use ledger_types::{Outcome, Reason, Value};
 
-use crate::fixture::{Ledger, reason};
+use crate::fixture::{Ledger, reason, sql};
 
 fn ledger() -> Ledger {
     let mut ledger = Ledger::new();
@@ -102,4 +102,77 @@ fn an_endless_expression_is_refused_and_does_not_exhaust_the_stack() {
     }
     let fine = "1+".repeat(900);
     ledger.apply(&format!("UPDATE t SET n = {fine}1"));
+}
+
+#[test]
+fn searching_long_texts_is_no_way_to_stall_a_ledger() {
+    // One call was one step, whatever it compared: seconds to hours of every node.
+    let mut ledger = ledger();
+    let half = "a".repeat(100_000);
+    let long = "replace(?1, 'a', 'aaaaaaaaaa')";
+    let found = grow(
+        &mut ledger,
+        &format!("UPDATE t SET n = instr({long}, {long} || 'b')"),
+        vec![Value::from(half.as_str())],
+    );
+    assert!(found.is_applied(), "{found:?}");
+    let pattern = format!("{}b", "%a".repeat(20_000));
+    let refused = grow(
+        &mut ledger,
+        &format!("UPDATE t SET n = {long} LIKE ?2"),
+        vec![Value::from(half.as_str()), Value::from(pattern.as_str())],
+    );
+    assert_eq!(reason(&refused), Some(Reason::Limit), "{refused:?}");
+    ledger.apply("UPDATE t SET n = 3");
+    drop(ledger.assert_roots());
+}
+
+#[test]
+fn many_steps_are_for_short_values_and_long_values_for_few_steps() {
+    // Time and temporary tables are bounded by the product of both.
+    let mut ledger = ledger();
+    let counted = |ledger: &mut Ledger, text: &str, count: i64| {
+        let sql = "UPDATE t SET n = (WITH RECURSIVE c (x, y) AS (SELECT 1, length(?2 || 'a') UNION ALL \
+                   SELECT x + 1, length(?2 || 'a') FROM c WHERE x < ?1) SELECT max(x) FROM c)";
+        reason(&grow(ledger, sql, vec![Value::from(count), Value::from(text)]))
+    };
+    let long = "a".repeat(200_000);
+    assert_eq!(counted(&mut ledger, "a", 300_000), None);
+    assert_eq!(counted(&mut ledger, &long, 100), None);
+    assert_eq!(counted(&mut ledger, &long, 300_000), Some(Reason::Limit));
+    // Rows that are found to be long on the way begin the transaction again, and it takes effect once.
+    ledger.apply("INSERT INTO t VALUES (2, 0, '')");
+    let fill = "UPDATE t SET b = replace(?1, 'a', '0123456789') WHERE id = 2";
+    let filled = grow(&mut ledger, fill, vec![Value::from("a".repeat(5_000).as_str())]);
+    assert!(filled.is_applied(), "{filled:?}");
+    let twice = ledger.run(&[
+        ("INSERT INTO t VALUES (3, 7, 'x')", vec![]),
+        ("UPDATE t SET n = length(b) WHERE id >= 2", vec![]),
+    ]);
+    assert_eq!(twice, Outcome::Applied { changes: vec![1, 2] });
+    drop(ledger.assert_roots());
+}
+
+#[test]
+fn one_member_cannot_take_a_block_for_itself() {
+    // Thousands of transactions fit a block, and each may work for a second.
+    let mut ledger = ledger();
+    let endless = "UPDATE t SET n = (WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c \
+                   ) SELECT max(x) FROM c)";
+    let texts = [endless; 6].into_iter().chain(["UPDATE t SET n = 4"]);
+    let sent: Vec<_> = texts.map(|text| ledger.sign(1, sql(&[(text, vec![])]))).collect();
+    let done = ledger.block(&sent);
+    let details: Vec<&str> = done
+        .outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Outcome::Refused { reason: Reason::Limit, detail, .. } => &detail[..9],
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let (own, shared) = ("more work", "other tra");
+    assert_eq!(details, [own, own, own, own, shared, shared, shared]);
+    // The next block is a new one.
+    ledger.apply("UPDATE t SET n = 5");
+    drop(ledger.assert_roots());
 }

@@ -7,7 +7,7 @@ pub const MEMBERS_MAX: usize = 64;
 /// Bytes of one encoded transaction, signature included.
 pub const TRANSACTION_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one value, and of one row, while statements run: what functions make of short parameters
-/// must not fill a node's memory.
+/// must not fill a node's memory. The longer the values, the fewer steps a transaction has.
 pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of the rows that one transaction changes, each change counted anew.
 pub const CHANGED_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -50,7 +50,7 @@ codes! {
     InvalidHeight = BAD_REQUEST "invalid_height": "a height is a number";
     InvalidEventId = BAD_REQUEST "invalid_event_id": "`Last-Event-ID` is a height";
     InvalidSql = BAD_REQUEST "invalid_sql": "the statement is wrong";
-    QueryTooLong = BAD_REQUEST "query_too_long": "the query takes too many steps";
+    QueryTooLong = BAD_REQUEST "query_too_long": "the query takes too many steps or too long";
     Unauthenticated = UNAUTHORIZED "unauthenticated": "no request token, or one that does not hold";
     Forbidden = FORBIDDEN "forbidden": "the key lacks a role";
     ReadOnly = FORBIDDEN "read_only": "a query reads the ledger's tables and nothing else";

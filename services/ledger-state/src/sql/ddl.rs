@@ -40,7 +40,7 @@ pub(super) fn create_table(create: &CreateTable, schema: &Schema) -> Result<Chec
     let name = plain_name(&create.name)?.value.clone();
     if schema.by_name(&name).is_some() {
         return if create.if_not_exists {
-            Ok(Checked { sql: String::new(), action: Action::Nothing })
+            Ok(Checked::of_schema(String::new(), Action::Nothing))
         } else {
             Err(Refusal::schema(format!("table {name} exists already")).at(create))
         };
@@ -186,7 +186,7 @@ impl NewTable {
             next_column,
             sql: Vec::new(),
         };
-        Ok(Checked { sql, action: Action::CreateTable(table) })
+        Ok(Checked::of_schema(sql, Action::CreateTable(table)))
     }
 }
 
@@ -285,7 +285,7 @@ pub(super) fn create_index(create: &CreateIndex, schema: &Schema) -> Result<Chec
     if let Some(predicate) = &create.predicate {
         check(predicate, schema, Place::Schema)?;
     }
-    Ok(Checked { sql: create.to_string(), action: Action::Index(table.id) })
+    Ok(Checked::of_schema(create.to_string(), Action::Index(table.id)))
 }
 
 fn known_table<'a>(
@@ -319,17 +319,17 @@ pub(super) fn drop(statement: &Statement, schema: &Schema) -> Result<Checked, Re
         ObjectType::Table => match schema.by_name(&ident.value) {
             Some(table) => {
                 let sql = format!("DROP TABLE {}", quoted(&table.name));
-                Ok(Checked { sql, action: Action::DropTable(table.id) })
+                Ok(Checked::of_schema(sql, Action::DropTable(table.id)))
             }
-            None if *if_exists => Ok(Checked { sql: String::new(), action: Action::Nothing }),
+            None if *if_exists => Ok(Checked::of_schema(String::new(), Action::Nothing)),
             None => Err(Refusal::schema(format!("no table {}", ident.value)).at(name)),
         },
         ObjectType::Index => match table_of_index(&ident.value, schema) {
             Some(table) => {
                 let sql = format!("DROP INDEX {}", quoted(&ident.value));
-                Ok(Checked { sql, action: Action::Index(table.id) })
+                Ok(Checked::of_schema(sql, Action::Index(table.id)))
             }
-            None if *if_exists => Ok(Checked { sql: String::new(), action: Action::Nothing }),
+            None if *if_exists => Ok(Checked::of_schema(String::new(), Action::Nothing)),
             None => Err(Refusal::schema(format!("no index {}", ident.value)).at(name)),
         },
         _ => refuse("only tables and indexes can be dropped", statement),
@@ -382,7 +382,7 @@ pub(super) fn alter_table(alter: &AlterTable, schema: &Schema) -> Result<Checked
                 *key -= u32::from(*key as usize > at);
             }
             let sql = format!("ALTER TABLE {name} DROP COLUMN {}", quoted(&table.columns[at].name));
-            Ok(Checked { sql, action: Action::DropColumn(changed) })
+            Ok(Checked::of_schema(sql, Action::DropColumn(changed)))
         }
         AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
             let at = place(table, old_column_name)?;
@@ -390,7 +390,7 @@ pub(super) fn alter_table(alter: &AlterTable, schema: &Schema) -> Result<Checked
             changed.columns[at].name.clone_from(&new_column_name.value);
             let (old, new) = (quoted(&table.columns[at].name), quoted(&new_column_name.value));
             let sql = format!("ALTER TABLE {name} RENAME COLUMN {old} TO {new}");
-            Ok(Checked { sql, action: Action::AlterTable(changed) })
+            Ok(Checked::of_schema(sql, Action::AlterTable(changed)))
         }
         AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(new) } => {
             let new = plain_name(new)?.value.clone();
@@ -399,7 +399,7 @@ pub(super) fn alter_table(alter: &AlterTable, schema: &Schema) -> Result<Checked
             }
             let sql = format!("ALTER TABLE {name} RENAME TO {}", quoted(&new));
             changed.name = new;
-            Ok(Checked { sql, action: Action::AlterTable(changed) })
+            Ok(Checked::of_schema(sql, Action::AlterTable(changed)))
         }
         _ => refuse("this form of ALTER TABLE is not accepted", alter),
     }
@@ -451,5 +451,5 @@ fn add_column(mut table: Table, column: &ColumnDef, schema: &Schema) -> Result<C
     );
     table.columns.push(Column { id: table.next_column, name, kind, creation_default });
     table.next_column += 1;
-    Ok(Checked { sql, action: Action::AlterTable(table) })
+    Ok(Checked::of_schema(sql, Action::AlterTable(table)))
 }

@@ -27,6 +27,15 @@ pub(crate) struct Checked {
     /// What SQLite gets.
     pub(crate) sql: String,
     pub(crate) action: Action,
+    /// Bytes of the longest text or blob in it.
+    pub(crate) longest_literal: usize,
+}
+
+impl Checked {
+    /// A statement that changes the schema; its literals may be as long as any.
+    fn of_schema(sql: String, action: Action) -> Self {
+        Self { sql, action, longest_literal: 0 }
+    }
 }
 
 /// What a statement does to the schema.
@@ -90,7 +99,7 @@ impl Refusal {
 /// Parses and checks one statement of a transaction.
 pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
     let syntax = |detail: String| Refusal { reason: Reason::Syntax, detail, location: None };
-    bound_chains(text)?;
+    let longest_literal = measured(text)?;
     let mut statements =
         Parser::parse_sql(&SQLiteDialect {}, text).map_err(|e| syntax(parser_message(&e)))?;
     let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
@@ -114,7 +123,7 @@ pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
             return Err(Refusal::not_allowed(format!("{verb} is not a ledger statement")));
         }
     }
-    Ok(Checked { sql: statement.to_string(), action: Action::Rows })
+    Ok(Checked { sql: statement.to_string(), action: Action::Rows, longest_literal })
 }
 
 /// Words and signs of one expression at one depth, from comma to comma. SQLite takes a thousand operators
@@ -122,12 +131,17 @@ pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
 /// Consensus-critical.
 const CHAIN_MAX: usize = 2_500;
 
-fn bound_chains(text: &str) -> Result<(), Refusal> {
+/// Refuses such a text before it is parsed; the bytes of its longest literal.
+fn measured(text: &str) -> Result<usize, Refusal> {
     // What is no token is for the parser to name.
-    let Ok(tokens) = Tokenizer::new(&SQLiteDialect {}, text).tokenize() else { return Ok(()) };
+    let Ok(tokens) = Tokenizer::new(&SQLiteDialect {}, text).tokenize() else { return Ok(0) };
     let mut lengths = vec![0];
+    let mut longest_literal = 0;
     for token in tokens {
-        match token {
+        match &token {
+            Token::SingleQuotedString(text) | Token::HexStringLiteral(text) => {
+                longest_literal = longest_literal.max(text.len());
+            }
             Token::LParen => lengths.push(0),
             Token::RParen if lengths.len() > 1 => drop(lengths.pop()),
             Token::Comma | Token::SemiColon => *lengths.last_mut().expect("never empty") = 0,
@@ -144,7 +158,7 @@ fn bound_chains(text: &str) -> Result<(), Refusal> {
             });
         }
     }
-    Ok(())
+    Ok(longest_literal)
 }
 
 /// The parser's message without its prefix; stable for a pinned parser.
