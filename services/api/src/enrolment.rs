@@ -1,8 +1,6 @@
 //! Where nodes get their identity. Not part of the public API: `hansa_types::enrolment` says how
 //! the two sides talk.
 
-use std::time::Duration;
-
 use axum::{
     Json, Router,
     extract::State,
@@ -12,12 +10,11 @@ use axum::{
 use hansa_core::{Error, NodeId, RequestId, Secret, TenantId};
 use hansa_types::enrolment::{Enrolled, EnrolmentRequest};
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde::Deserialize;
 
 use crate::{
     answer::Answer,
     error::ApiError,
-    extract::{Body, Path, Query},
+    extract::{Body, Path, Query, Wait},
     server::Api,
 };
 
@@ -47,14 +44,6 @@ async fn node_enrol(
     Ok(Json(api.control.node_enrol(request, &token, &body.value).await?))
 }
 
-/// How long to wait.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wait {
-    /// Seconds, 0 to 60.
-    wait: Option<u8>,
-}
-
 /// The genesis, or 204 when it is not published in time.
 async fn node_genesis(
     State(api): State<Api>,
@@ -62,11 +51,11 @@ async fn node_genesis(
     uri: Uri,
     headers: HeaderMap,
     Path((tenant, node)): Path<(TenantId, NodeId)>,
-    Query(Wait { wait }): Query<Wait>,
+    Query(wait): Query<Wait>,
 ) -> Answer<Response> {
     let token = authorization(&headers, "hansa")?;
     let target = uri.path_and_query().map_or("", |target| target.as_str());
-    let wait = Duration::from_secs(wait.unwrap_or_default().into());
+    let wait = wait.time().unwrap_or_default();
     let genesis = api.control.node_genesis(request, tenant, node, token, target, wait).await?;
     Ok(match genesis {
         Some(genesis) => Json(genesis).into_response(),

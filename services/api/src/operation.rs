@@ -1,7 +1,5 @@
 //! Operations.
 
-use std::time::Duration;
-
 use axum::{Json, extract::State};
 use hansa_control::PageQuery;
 use hansa_core::{OperationId, PageSize};
@@ -12,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     answer::{Answer, Tagged},
-    extract::{Body, Caller, Path, Query},
+    extract::{Body, Caller, Path, Query, Wait},
     server::Api,
 };
 
@@ -35,16 +33,6 @@ struct OperationFilter {
     page_size: Option<PageSize>,
     /// `next_page_token` of the page before; leave it out for the first page.
     page_token: Option<String>,
-}
-
-/// How long to wait.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Wait {
-    /// Hold the answer back until the operation has ended, for at most this many seconds, 0 to 60.
-    #[param(minimum = 0, maximum = 60, example = 30)]
-    wait: Option<u8>,
 }
 
 /// List operations
@@ -74,10 +62,9 @@ async fn operation_get(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<OperationId>,
-    Query(Wait { wait }): Query<Wait>,
+    Query(wait): Query<Wait>,
 ) -> Answer<Tagged<Operation>> {
-    let wait = wait.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Tagged(api.control.operation_get(&caller.context, id, wait).await?))
+    Ok(Tagged(api.control.operation_get(&caller.context, id, wait.time()).await?))
 }
 
 /// Cancel an operation

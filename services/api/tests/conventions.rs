@@ -146,7 +146,7 @@ async fn a_change_names_its_revision() {
         hansa.call(&alpha.token, "PATCH", &path, headers, Some(&body)).await
     };
     change(&[]).await.expect_problem(428, "revision_required");
-    for bad in ["*", "W/\"1\"", "1", "\"x\"", "\"1\", \"2\""] {
+    for bad in ["*", "W/\"1\"", "1", "\"x\"", "\"1\", \"2\"", "\"+1\"", "\"01\""] {
         change(&[("if-match", bad)]).await.expect_problem(400, "invalid_request");
     }
     let changed = change(&[("if-match", &tag)]).await.expect(StatusCode::OK);
@@ -185,6 +185,11 @@ async fn s03_pages_are_complete_and_their_tokens_are_one_lists() {
     for size in ["0", "-1", "201", "1000000000", "x", ""] {
         let refused = hansa.get(&alpha.token, &format!("/v1/consortiums?page_size={size}")).await;
         refused.expect_problem(400, "invalid_request");
+    }
+    // A wait has its bound as a page has.
+    for seconds in ["61", "-1", "x"] {
+        let path = format!("/v1/operations/01900000-0000-7000-8000-000000000000?wait={seconds}");
+        hansa.get(&alpha.token, &path).await.expect_problem(400, "invalid_request");
     }
 }
 

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::NAME_LEN_MAX;
 
-/// A lower-case name, `^[a-z][a-z0-9-]{0,62}$`: safe in addresses, file names, DNS labels and logs.
+/// A lower-case name, `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`: safe in addresses, file names, DNS labels and logs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "openapi",
-    schema(value_type = String, pattern = "^[a-z][a-z0-9-]{0,62}$", max_length = 63, example = "demo")
+    schema(value_type = String, pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", max_length = 63, example = "demo")
 )]
 #[serde(try_from = "Cow<'_, str>", into = "String")]
 pub struct Name(String);
@@ -19,7 +19,7 @@ pub struct Name(String);
 /// Text that is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a name begins with a letter a to z, continues with a to z, 0 to 9 or -, and has at most 63 characters"
+    "a name begins with a letter a to z, continues with a to z, 0 to 9 or -, does not end with -, and has at most 63 characters"
 )]
 pub struct NameError;
 
@@ -38,7 +38,8 @@ impl TryFrom<Cow<'_, str>> for Name {
         let mut bytes = text.bytes();
         let begins = bytes.next().is_some_and(|b| b.is_ascii_lowercase());
         let continues = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if begins && continues && text.len() <= NAME_LEN_MAX {
+        let ends = !text.ends_with('-');
+        if begins && continues && ends && text.len() <= NAME_LEN_MAX {
             Ok(Self(text.into_owned()))
         } else {
             Err(NameError)
@@ -92,8 +93,8 @@ mod tests {
         }
         let long = "a".repeat(64);
         for bad in [
-            "", "-a", "7up", "Demo", "demo ", " demo", "de_mo", "a/b", "a*", "a+b", "a,b", "a\0",
-            "a\n", "a.b", "%2e", "ä", "ａ", &long,
+            "", "-a", "a-", "7up", "Demo", "demo ", " demo", "de_mo", "a/b", "a*", "a+b", "a,b",
+            "a\0", "a\n", "a.b", "%2e", "ä", "ａ", &long,
         ] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?} must be refused");
             let json = serde_json::to_string(bad).expect("text is JSON");

@@ -14,11 +14,7 @@ use ledger_storage::{
 };
 use ledger_types::{Genesis, SigningKey, codec};
 
-use crate::{
-    config::NodeConfig,
-    finding::Finding,
-    state_keeper::{open, put_aside},
-};
+use crate::{config::NodeConfig, distrusted::put_aside, finding::Finding, state_keeper::open};
 
 /// A node ready to run.
 pub struct Booted {

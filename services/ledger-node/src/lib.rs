@@ -12,6 +12,7 @@ mod block_keeper;
 pub mod boot;
 mod commit;
 pub mod config;
+mod distrusted;
 mod enrol;
 mod events;
 mod finding;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use ledger_state::{BlockInput, ExecutedBlock, KeptBlock, Origin, Scrub, State, StateError};
 use ledger_types::{Digest, Executed, Genesis, message::DecidedBlock};
 
-use crate::{finding::Finding, net::now_ms};
+use crate::{distrusted::put_aside, finding::Finding};
 
 /// Times in a row that a state may be built again before the node gives up: the same blocks that
 /// lead to another root twice show a fault that building again does not mend.
@@ -34,18 +34,6 @@ pub(crate) struct StateKeeper {
 /// Opens a state file, or begins one.
 pub(crate) fn open(path: &Path, genesis: &Genesis) -> Result<State, StateError> {
     State::open(path, Origin::new(genesis))
-}
-
-/// Names what is kept of a state that is not trusted any more, and moves it there.
-pub(crate) fn put_aside(path: &Path, height: u64) -> Result<String> {
-    let kept = format!("distrusted-{height}-{}-state.db", now_ms());
-    for suffix in ["", "-wal", "-shm"] {
-        let from = path.with_file_name(format!("state.db{suffix}"));
-        if from.exists() {
-            fs::rename(&from, path.with_file_name(format!("{kept}{suffix}")))?;
-        }
-    }
-    Ok(kept)
 }
 
 impl StateKeeper {

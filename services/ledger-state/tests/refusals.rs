@@ -180,6 +180,21 @@ fn a_refusal_names_statement_and_position() {
     let Outcome::Refused { position: Some(position), .. } = multi else { panic!("{multi:?}") };
     let text = "UPDATE account SET owner = 'ü', balance = now()";
     assert_eq!(&text[position as usize..position as usize + 3], "now", "bytes, not characters");
+    for (text, at, words) in [
+        ("UPDATE account SET balance 1", 27, "Expected"),
+        (
+            "\n  CREATE TRIGGER x AFTER INSERT ON account BEGIN DELETE FROM account; END",
+            3,
+            "CREATE TRIGGER",
+        ),
+        ("PRAGMA user_version = 3", 0, "PRAGMA is not"),
+        ("-- é\nREINDEX", 6, "REINDEX"),
+    ] {
+        let outcome = ledger.run(&[(text, vec![])]);
+        let Outcome::Refused { position, detail, .. } = outcome else { panic!("{text} ran") };
+        assert!(detail.contains(words), "{text}: {detail}");
+        assert_eq!(position, Some(at), "{text}: {detail}");
+    }
 }
 
 #[test]

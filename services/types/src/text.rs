@@ -36,6 +36,14 @@ impl DisplayName {
     }
 }
 
+/// Characters that turn the order of a line around, end it, or are not seen: two titles must not look
+/// alike, nor one look like something else (Unicode Technical Report 36, section 2.5 to 2.7). Joiners,
+/// which Persian and Indian scripts need, pass.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 impl TryFrom<Cow<'_, str>> for DisplayName {
     type Error = TextError;
 
@@ -45,7 +53,7 @@ impl TryFrom<Cow<'_, str>> for DisplayName {
         if !(1..=limits::DISPLAY_NAME_LEN_MAX).contains(&length) {
             return Err(TextError("must have 1 to 120 characters"));
         }
-        if trimmed.chars().any(char::is_control) {
+        if trimmed.chars().any(|c| c.is_control() || is_unseen(c)) {
             return Err(TextError("must not contain control characters"));
         }
         Ok(Self(trimmed.to_owned()))
@@ -199,8 +207,12 @@ mod tests {
     /// S-69: control characters in titles would forge lines of logs and terminals.
     #[test]
     fn titles_have_no_control_characters() {
-        for bad in ["", "  ", "a\nb", "a\u{1b}[2J", &"x".repeat(121)] {
+        let turned = "bank\u{202e}knab";
+        for bad in ["", "  ", "a\nb", "a\u{1b}[2J", turned, "a\u{200b}b", &"x".repeat(121)] {
             assert!(DisplayName::try_from(bad.to_owned()).is_err(), "{bad:?} must be refused");
+        }
+        for good in ["第一银行", "می\u{200c}خواهم", "שלום"] {
+            assert!(DisplayName::try_from(good.to_owned()).is_ok(), "{good:?} is a title");
         }
     }
 }

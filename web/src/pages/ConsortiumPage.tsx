@@ -128,7 +128,7 @@ export function ConsortiumPage({ id }: { id: string }) {
         <Form.Item
           name="name"
           label={t('form.name')}
-          rules={[{ required: true, pattern: /^[a-z][a-z0-9-]{0,62}$/, message: t('form.nameRule') }]}
+          rules={[{ required: true, pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, message: t('form.nameRule') }]}
         >
           <Input autoFocus />
         </Form.Item>

@@ -123,7 +123,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
           name="name"
           label={t('form.name')}
           extra={t('form.nodeHelp')}
-          rules={[{ required: true, pattern: /^[a-z][a-z0-9-]{0,62}$/, message: t('form.nameRule') }]}
+          rules={[{ required: true, pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, message: t('form.nameRule') }]}
         >
           <Input autoFocus />
         </Form.Item>

@@ -20,7 +20,10 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         };
         let text = value.to_str().unwrap_or_default();
         let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let revision: Option<i64> = digits.and_then(|digits| digits.parse().ok());
+        let revision = digits.and_then(|digits| {
+            // As it was sent to the client, and in no other spelling of the number.
+            digits.parse::<i64>().ok().filter(|number| number.to_string() == digits)
+        });
         revision.map(|number| Self(Revision::from(number))).ok_or_else(|| {
             ApiError::invalid("If-Match", Rule::Format, "must be one ETag, for example \"7\"")
         })

@@ -10,4 +10,4 @@ pub(crate) use body::Body;
 pub(crate) use caller::{Anonymous, Caller, SESSION_COOKIE};
 pub(crate) use headers::{IfMatch, LastEventId};
 pub(crate) use path::Path;
-pub(crate) use query::{PageParams, Query};
+pub(crate) use query::{PageParams, Query, Wait};

@@ -98,12 +98,11 @@ impl Refusal {
 
 /// Parses and checks one statement of a transaction.
 pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
-    let syntax = |detail: String| Refusal { reason: Reason::Syntax, detail, location: None };
     let longest_literal = measured(text)?;
     let mut statements =
-        Parser::parse_sql(&SQLiteDialect {}, text).map_err(|e| syntax(parser_message(&e)))?;
+        Parser::parse_sql(&SQLiteDialect {}, text).map_err(|e| syntax_error(&e.to_string()))?;
     let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
-        return Err(syntax("a text holds exactly one statement".into()));
+        return Err(syntax_error("a text holds exactly one statement"));
     };
     match &statement {
         Statement::Insert(insert) => dml::insert(insert, schema)?,
@@ -118,9 +117,13 @@ pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
                 .at(&statement));
         }
         _ => {
-            let text = statement.to_string();
-            let verb = text.split_whitespace().next().unwrap_or_default().to_uppercase();
-            return Err(Refusal::not_allowed(format!("{verb} is not a ledger statement")));
+            let mut words = text.split_whitespace().map(str::to_uppercase);
+            let mut verb = words.next().unwrap_or_default();
+            if let ("CREATE" | "DROP" | "ALTER", Some(what)) = (verb.as_str(), words.next()) {
+                verb = format!("{verb} {what}");
+            }
+            let refusal = Refusal::not_allowed(format!("{verb} is not a ledger statement"));
+            return Err(Refusal { location: Some(beginning(text)), ..refusal });
         }
     }
     Ok(Checked { sql: statement.to_string(), action: Action::Rows, longest_literal })
@@ -161,10 +164,27 @@ fn measured(text: &str) -> Result<usize, Refusal> {
     Ok(longest_literal)
 }
 
-/// The parser's message without its prefix; stable for a pinned parser.
-fn parser_message(error: &sqlparser::parser::ParserError) -> String {
-    let text = error.to_string();
-    text.trim_start_matches("sql parser error: ").to_owned()
+/// Where the first word of a text stands.
+fn beginning(text: &str) -> Location {
+    let before = &text[..text.len() - text.trim_start().len()];
+    let (lines, last) =
+        before.rsplit_once('\n').map_or(("", before), |(lines, last)| (lines, last));
+    let line = if before.contains('\n') { lines.matches('\n').count() + 2 } else { 1 };
+    Location { line: line as u64, column: last.chars().count() as u64 + 1 }
+}
+
+/// What the parser says, stable for a pinned one: its prefix left out, its place taken apart.
+fn syntax_error(message: &str) -> Refusal {
+    let message = message.trim_start_matches("sql parser error: ");
+    let placed = message.rsplit_once(" at Line: ").and_then(|(detail, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((detail, Location { line: line.parse().ok()?, column: column.parse().ok()? }))
+    });
+    let (detail, location) = match placed {
+        Some((detail, location)) => (detail, Some(location)),
+        None => (message, None),
+    };
+    Refusal { reason: Reason::Syntax, detail: detail.to_owned(), location }
 }
 
 /// A one-part name that is not the ledger's own or SQLite's.
