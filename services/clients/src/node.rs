@@ -11,6 +11,8 @@ use crate::body;
 
 /// How long a node may take.
 const TIME_MAX: Duration = Duration::from_secs(3);
+/// How long a node may take to say how it does: one that takes longer does not take part either.
+const STATUS_TIME_MAX: Duration = Duration::from_secs(2);
 /// Bytes of its answers.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Clients kept, one for each ledger's authority.
@@ -111,7 +113,8 @@ impl HttpNodes {
 #[async_trait]
 impl Nodes for HttpNodes {
     async fn status(&self, address: &str, authority: &str) -> Result<NodeStatus> {
-        let answer = self.get(address, authority, "/v1/status").await?;
+        let request = self.client(authority)?.get(format!("{address}/v1/status"));
+        let answer = request.timeout(STATUS_TIME_MAX).send().await.map_err(Error::unavailable)?;
         body::json(answer.error_for_status().map_err(Error::unavailable)?, ANSWER_BYTES_MAX).await
     }
 

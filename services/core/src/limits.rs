@@ -144,8 +144,9 @@ pub const RECONCILE_EVERY: Duration = Duration::from_secs(1);
 pub const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 /// Nodes asked for their status at once.
 pub const NODES_ASKED_MAX: usize = 16;
-/// How old the last word of a node may be. A look at all nodes ends within the time that a hung one
-/// takes, so those that answer are always heard of more often than this.
+/// How old the last word of a node may be when nobody asks it any more. One that is asked and does not
+/// answer counts as silent at once; a look at all nodes ends within the time that a hung one takes, so
+/// those that answer are always heard of more often than this.
 pub const OBSERVATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// Heights that a node may be behind while blocks travel.
 pub const HEIGHTS_BEHIND_TOLERATED: u64 = 2;

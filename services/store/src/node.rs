@@ -156,7 +156,9 @@ impl TenantTx {
         desired: RunState,
     ) -> Result<Node> {
         let updated = sqlx::query(
-            "UPDATE node SET desired = $3, generation = generation + 1, revision = revision + 1 \
+            // A failure was one of what was wished before.
+            "UPDATE node SET desired = $3, generation = generation + 1, revision = revision + 1, \
+             phase = CASE phase WHEN 'failed' THEN 'provisioning' ELSE phase END, reason = NULL \
              WHERE id = $1 AND revision = $2",
         )
         .bind(id.uuid())

@@ -69,6 +69,9 @@ pub struct NodeObservation {
     pub quorum_reachable: bool,
     /// When this was heard.
     pub at: Timestamp,
+    /// When it was last asked in vain, if it has not answered since `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_at: Option<Timestamp>,
 }
 
 /// Observations of before these were asked for.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 /// How long anything may take on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 /// How soon the API must tell the truth about a node that fell silent.
-pub const TRUTH_TIME_MAX: Duration = Duration::from_secs(30);
+pub const TRUTH_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Looks until `look` finds something.
 ///

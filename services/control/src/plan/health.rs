@@ -1,7 +1,7 @@
 //! How nodes and ledgers do, from what was last heard of them.
 //!
 //! An observation is as old as its time says: nothing is called healthy on the word of a node that
-//! has not been heard of lately.
+//! has not been heard of lately, or that was asked again and did not answer.
 
 use hansa_core::{Timestamp, limits};
 use hansa_types::{
@@ -43,9 +43,18 @@ pub fn node_health(node: &Node, all: &[Node], now: Timestamp) -> NodeHealth {
 /// What was heard, unless it is too old to say anything about now.
 fn heard_lately(node: &Node, now: Timestamp) -> Option<&NodeObservation> {
     let heard = node.observation.as_ref().filter(|_| node.desired == RunState::Running)?;
+    (heard.silent_at.is_none() && is_recent(heard.at, now)).then_some(heard)
+}
+
+/// Whether it was asked lately, and did not answer.
+fn silent_lately(node: &Node, now: Timestamp) -> bool {
+    let silent_at = node.observation.as_ref().and_then(|heard| heard.silent_at);
+    silent_at.is_some_and(|at| is_recent(at, now))
+}
+
+fn is_recent(at: Timestamp, now: Timestamp) -> bool {
     // A clock that was set back makes an observation young, not old.
-    let age = now.since(heard.at).unwrap_or_default();
-    (age <= limits::OBSERVATION_TIME_MAX).then_some(heard)
+    now.since(at).unwrap_or_default() <= limits::OBSERVATION_TIME_MAX
 }
 
 /// Whether `other` was further already when it was asked before `own` was: nodes are asked one
@@ -80,7 +89,10 @@ pub fn ledger_health(
         (HealthReason::NodesStopped, of(NodeHealth::Stopped), "is stopped"),
     ];
     let gravest = missing.iter().find(|(_, names, _)| !names.is_empty()).map(|(why, ..)| *why);
-    let (state, reason) = if heard().next().is_none() && !of(NodeHealth::Unreachable).is_empty() {
+    let is_unknown = |(node, health): &(&Node, NodeHealth)| {
+        *health == NodeHealth::Unreachable && !silent_lately(node, now)
+    };
+    let (state, reason) = if heard().next().is_none() && each.iter().any(is_unknown) {
         (LedgerState::Unknown, Some(HealthReason::NotObserved))
     } else if participating < needed {
         (LedgerState::Halted, gravest.or(Some(HealthReason::NodesStopped)))
@@ -144,6 +156,7 @@ mod tests {
             may_vote: true,
             quorum_reachable: true,
             at: ago(Duration::from_secs(1)),
+            silent_at: None,
         });
         node
     }
@@ -177,6 +190,29 @@ mod tests {
             (LedgerState::Degraded, Some(HealthReason::NodesUnreachable), 3, 3)
         );
         assert!(found.detail.contains("does not answer: b2"), "name the node: {}", found.detail);
+    }
+
+    /// One question in vain is enough: what a node said before says nothing of now. A ledger whose nodes
+    /// were all asked is known to be halted; one whose nodes nobody asks is unknown.
+    #[test]
+    fn a_node_that_does_not_answer_counts_no_more_at_once() {
+        let mut nodes = four();
+        let asked_in_vain = |node: &mut Node, age: u64| {
+            let heard = node.observation.as_mut().expect("an observation");
+            heard.silent_at = Some(ago(Duration::from_secs(age)));
+        };
+        asked_in_vain(&mut nodes[2], 0);
+        asked_in_vain(&mut nodes[3], 0);
+        let halted = (LedgerState::Halted, Some(HealthReason::NodesUnreachable));
+        let found = health(&nodes);
+        assert_eq!((found.state, found.reason), halted);
+        assert_eq!(found.participating, 2);
+        nodes.iter_mut().for_each(|node| asked_in_vain(node, 0));
+        let found = health(&nodes);
+        assert_eq!((found.state, found.reason), halted, "all of them are known to be silent");
+        let long_ago = limits::OBSERVATION_TIME_MAX.as_secs() + 1;
+        nodes.iter_mut().for_each(|node| asked_in_vain(node, long_ago));
+        assert_eq!(health(&nodes).state, LedgerState::Unknown, "nobody asks any more");
     }
 
     /// Two of four missing is a halt, whatever the reason; its reason is the gravest one.

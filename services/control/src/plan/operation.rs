@@ -19,6 +19,10 @@ pub enum Facts {
         settled: bool,
         /// It has brought its keys.
         enrolled: bool,
+        /// It has a genesis, so that it can be asked how it does.
+        in_ledger: bool,
+        /// When it last answered; nothing for one that has not answered since.
+        heard_at: Option<Timestamp>,
     },
     /// A ledger that is being launched.
     Launch {
@@ -67,7 +71,7 @@ pub fn progress(
     facts: Facts,
     now: Timestamp,
 ) -> Progress {
-    let done = done(kind, facts);
+    let done = done(kind, before, facts);
     let was_at = before.iter().take_while(|step| step.state == StepState::Succeeded).count();
     let mut steps = before.to_vec();
     for (place, step) in steps.iter_mut().enumerate() {
@@ -89,7 +93,7 @@ pub fn progress(
     };
     let end = if done >= steps.len() {
         Some(Ok(()))
-    } else if let Some(reason) = failure(facts) {
+    } else if let Some(reason) = failure(kind, facts) {
         Some(Err(reason))
     } else if cancel_requested && can_cancel(facts) {
         Some(Err(OperationReason::Cancelled))
@@ -114,7 +118,7 @@ fn launch_step_time(step: &str) -> std::time::Duration {
 }
 
 /// How many steps are done.
-fn done(kind: OperationKind, facts: Facts) -> usize {
+fn done(kind: OperationKind, before: &[OperationStep], facts: Facts) -> usize {
     let all = kind.steps().len();
     let first = |conditions: &[bool]| conditions.iter().take_while(|holds| **holds).count();
     match facts {
@@ -135,12 +139,20 @@ fn done(kind: OperationKind, facts: Facts) -> usize {
         Facts::Ending { nodes_ended, nodes_gone, deleted } => {
             first(&[nodes_ended, nodes_gone, deleted])
         }
-        Facts::Node { phase, settled, enrolled, reason: _ } => match kind {
+        Facts::Node { phase, settled, enrolled, reason: _, in_ledger, heard_at } => match kind {
             OperationKind::NodeCreate => {
                 first(&[!matches!(phase, NodePhase::Pending), enrolled && settled])
             }
-            OperationKind::NodeStart | OperationKind::NodeStop => first(&[settled]),
-            OperationKind::NodeRestart => first(&[settled, settled]),
+            OperationKind::NodeStop => first(&[settled]),
+            // A process that runs may end at once: a node that answers has come up.
+            OperationKind::NodeStart => {
+                let since = before.first().and_then(|start| start.started_at);
+                first(&[settled && has_answered(in_ledger, heard_at, since)])
+            }
+            OperationKind::NodeRestart => {
+                let since = before.first().and_then(|stop| stop.finished_at);
+                first(&[settled, has_answered(in_ledger, heard_at, since)])
+            }
             OperationKind::NodeDelete => {
                 first(&[phase == NodePhase::Deleting, phase == NodePhase::Deleted])
             }
@@ -151,8 +163,19 @@ fn done(kind: OperationKind, facts: Facts) -> usize {
     }
 }
 
-fn failure(facts: Facts) -> Option<OperationReason> {
+/// Whether a node has answered since then; one without a ledger is not asked.
+fn has_answered(in_ledger: bool, heard_at: Option<Timestamp>, since: Option<Timestamp>) -> bool {
+    !in_ledger || heard_at.zip(since).is_some_and(|(heard_at, since)| heard_at > since)
+}
+
+fn failure(kind: OperationKind, facts: Facts) -> Option<OperationReason> {
     match facts {
+        // What is to end may have failed before.
+        Facts::Node { .. }
+            if matches!(kind, OperationKind::NodeStop | OperationKind::NodeDelete) =>
+        {
+            None
+        }
         Facts::Node { phase: NodePhase::Failed, reason, .. } => {
             Some(reason.unwrap_or(OperationReason::Internal))
         }
@@ -250,10 +273,38 @@ mod tests {
         let kind = OperationKind::NodeCreate;
         let reason = Some(OperationReason::ProgramMissing);
         let phase = NodePhase::Failed;
-        let facts = Facts::Node { phase, reason, settled: false, enrolled: false };
+        let (settled, enrolled) = (false, false);
+        let (in_ledger, heard_at) = (true, None);
+        let facts = Facts::Node { phase, reason, settled, enrolled, in_ledger, heard_at };
         let ended = progress(kind, &fresh(kind), at(600), false, facts, at(1));
         assert_eq!(ended.end, Some(Err(OperationReason::ProgramMissing)));
         assert_eq!(ended.steps[1].state, StepState::Failed);
+        let stop = OperationKind::NodeStop;
+        let stopping = progress(stop, &fresh(stop), at(600), false, facts, at(1));
+        assert_eq!(stopping.end, None, "one that has failed can still be stopped");
+    }
+
+    /// A process that was started may end at once: only an answer shows that the node is back.
+    #[test]
+    fn a_node_has_come_up_when_it_answers() {
+        let facts = |heard_at| Facts::Node {
+            phase: NodePhase::Running,
+            reason: None,
+            settled: true,
+            enrolled: true,
+            in_ledger: true,
+            heard_at,
+        };
+        for kind in [OperationKind::NodeStart, OperationKind::NodeRestart] {
+            let look = |steps: &[_], heard_at, now| {
+                progress(kind, steps, at(600), false, facts(heard_at), at(now))
+            };
+            let begun = look(&fresh(kind), Some(at(9)), 10);
+            assert_eq!(begun.end, None, "{kind:?}: the answer is of before");
+            let silent = look(&begun.steps, None, 11);
+            assert_eq!(silent.end, None, "{kind:?}: nobody answers");
+            assert_eq!(look(&silent.steps, Some(at(12)), 12).end, Some(Ok(())), "{kind:?}");
+        }
     }
 
     /// What should be gone and is gone is done; what should be there and is gone is over.

@@ -45,10 +45,16 @@ impl Controller {
         }
     }
 
-    /// A node that does not answer keeps its last observation: its time tells how old it is.
+    /// A node that does not answer keeps its last observation, with the time of the silence.
     async fn ask(&self, node: &DrivenNode, authority: &str) -> Result<()> {
         let Some(address) = &node.record.http_address else { return Ok(()) };
-        let Ok(status) = self.nodes.status(address, authority).await else { return Ok(()) };
+        let Ok(status) = self.nodes.status(address, authority).await else {
+            let Some(last) = node.observation.clone() else { return Ok(()) };
+            let silent = NodeObservation { silent_at: Some(self.now()), ..last };
+            let mut tx = self.tx().await?;
+            tx.node_observe(node.id, &silent).await?;
+            return external_write!(NodeObserve, tx.commit().await);
+        };
         let now = self.now();
         let heard = NodeObservation {
             height: status.height,
@@ -58,6 +64,7 @@ impl Controller {
             may_vote: status.may_vote,
             quorum_reachable: status.quorum_reachable,
             at: now,
+            silent_at: None,
         };
         let incidents = self.nodes.incidents(address, authority).await.unwrap_or_default();
         let mut tx = self.tx().await?;

@@ -125,6 +125,11 @@ impl Controller {
                 reason: node.record.reason,
                 settled: node.record.observed_generation >= node.generation,
                 enrolled: node.identity.is_some(),
+                in_ledger: node.has_genesis,
+                heard_at: node
+                    .observation
+                    .filter(|heard| heard.silent_at.is_none())
+                    .map(|heard| heard.at),
             });
         }
         if let Some(id) = target.ledger_id {
