@@ -21,7 +21,7 @@ pub(crate) fn bounded(mut detail: String) -> String {
 /// Why a statement has no effect.
 pub(crate) enum StatementError {
     Refused(Reason, String),
-    /// A value or row is longer than [`Size`] allows.
+    /// A value or row is longer than its run takes.
     TooBig(String),
     /// SQLite was interrupted and took the block back.
     Limit(String),

@@ -886,7 +886,7 @@ export type MemberList = {
 export type MemberPhase = 'active' | 'removed';
 
 /**
- * A lower-case name, `^[a-z][a-z0-9-]{0,62}$`: safe in addresses, file names, DNS labels and logs.
+ * A lower-case name, `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`: safe in addresses, file names, DNS labels and logs.
  */
 export type Name = string;
 
@@ -1043,6 +1043,7 @@ export type NodeObservation = {
      * Height that the root is of.
      */
     root_height: number;
+    silent_at?: Timestamp | null;
 };
 
 /**
@@ -3236,7 +3237,7 @@ export type OperationGetData = {
     };
     query?: {
         /**
-         * Hold the answer back until the operation has ended, for at most this many seconds, 0 to 60.
+         * Hold the answer back until there is news, for at most this many seconds, 0 to 60.
          */
         wait?: number;
     };
