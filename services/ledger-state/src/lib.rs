@@ -21,9 +21,11 @@ pub mod reader;
 mod refusal;
 mod row;
 mod schema;
+mod schema_change;
 mod scrub;
 mod sql;
 mod state;
+mod transaction;
 mod tree;
 
 pub use error::StateError;
