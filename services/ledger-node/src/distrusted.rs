@@ -32,8 +32,10 @@ fn forget_oldest(folder: &Path) -> io::Result<()> {
         kept.extend(at_ms.map(|at_ms| (at_ms, name)));
     }
     kept.sort_unstable();
+    // One place is for the state that is about to come.
     for (_, name) in kept.iter().rev().skip(DISTRUSTED_KEPT_MAX - 1) {
-        for suffix in ["", "-wal", "-shm"] {
+        // The file that names the others goes last: after a crash in between they are found again.
+        for suffix in ["-wal", "-shm", ""] {
             match fs::remove_file(folder.join(format!("{name}{suffix}"))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -65,11 +67,11 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        let oldest = (14..=20).flat_map(|at_ms| {
+        let newest = (14..=20).flat_map(|at_ms| {
             ["", "-wal"].map(|suffix| format!("distrusted-7-{at_ms}-state.db{suffix}"))
         });
         let mut expected: Vec<String> =
-            oldest.chain([kept.clone(), format!("{kept}-wal")]).collect();
+            newest.chain([kept.clone(), format!("{kept}-wal")]).collect();
         expected.extend(["incidents.json", "distrusted-notes.txt"].map(str::to_owned));
         expected.sort();
         assert_eq!(names, expected);

@@ -5,7 +5,7 @@
 //! short values or few over long ones, and both its time and the memory of its temporary tables are
 //! bounded. All of it depends on the ledger's content alone: every node counts the same.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use ledger_types::limits;
 
@@ -56,14 +56,28 @@ impl Size {
 ///
 /// The handler's calls may differ between nodes. They only end what is certainly above the limit; what
 /// counts is the statement's own number of steps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Meter {
     running: AtomicBool,
     units: AtomicU64,
     units_max: AtomicU64,
     compared: AtomicU64,
     compared_max: AtomicU64,
-    value_bytes: AtomicU64,
+    value_bytes: AtomicUsize,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            running: AtomicBool::new(false),
+            units: zero(),
+            units_max: zero(),
+            compared: zero(),
+            compared_max: zero(),
+            value_bytes: AtomicUsize::new(Size::LARGEST.bytes()),
+        }
+    }
 }
 
 impl Meter {
@@ -90,7 +104,7 @@ impl Meter {
         self.units_max.store(steps / STEPS_UNIT, Relaxed);
         self.compared.store(0, Relaxed);
         self.compared_max.store(compared, Relaxed);
-        self.value_bytes.store(value_bytes as u64, Relaxed);
+        self.value_bytes.store(value_bytes, Relaxed);
         self.running.store(true, Relaxed);
     }
 
@@ -119,8 +133,6 @@ impl Meter {
 
     /// The longest value that a function may make.
     pub(crate) fn value_bytes(&self) -> usize {
-        let running = self.running.load(Relaxed);
-        let most = if running { self.value_bytes.load(Relaxed) } else { u64::MAX };
-        usize::try_from(most).unwrap_or(usize::MAX).min(limits::FRAME_BYTES_MAX)
+        self.value_bytes.load(Relaxed)
     }
 }

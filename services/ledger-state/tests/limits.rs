@@ -1,8 +1,8 @@
 //! What one transaction may take of a node: the same everywhere, and never the node itself.
 
-use ledger_types::{Outcome, Reason, Value};
+use ledger_types::{AccessChange, Outcome, Payload, Reason, Roles, Value};
 
-use crate::fixture::{Ledger, reason, sql};
+use crate::fixture::{Ledger, key, reason, sql};
 
 fn ledger() -> Ledger {
     let mut ledger = Ledger::new();
@@ -108,19 +108,19 @@ fn an_endless_expression_is_refused_and_does_not_exhaust_the_stack() {
 fn searching_long_texts_is_no_way_to_stall_a_ledger() {
     // One call was one step, whatever it compared: seconds to hours of every node.
     let mut ledger = ledger();
-    let half = "a".repeat(100_000);
+    let part = "a".repeat(100_000);
     let long = "replace(?1, 'a', 'aaaaaaaaaa')";
     let found = grow(
         &mut ledger,
         &format!("UPDATE t SET n = instr({long}, {long} || 'b')"),
-        vec![Value::from(half.as_str())],
+        vec![Value::from(part.as_str())],
     );
     assert!(found.is_applied(), "{found:?}");
     let pattern = format!("{}b", "%a".repeat(20_000));
     let refused = grow(
         &mut ledger,
         &format!("UPDATE t SET n = {long} LIKE ?2"),
-        vec![Value::from(half.as_str()), Value::from(pattern.as_str())],
+        vec![Value::from(part.as_str()), Value::from(pattern.as_str())],
     );
     assert_eq!(reason(&refused), Some(Reason::Limit), "{refused:?}");
     ledger.apply("UPDATE t SET n = 3");
@@ -160,8 +160,12 @@ fn one_member_cannot_take_a_block_for_itself() {
     let endless = "UPDATE t SET n = (WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c \
                    ) SELECT max(x) FROM c)";
     let texts = [endless; 6].into_iter().chain(["UPDATE t SET n = 4"]);
-    let sent: Vec<_> = texts.map(|text| ledger.sign(1, sql(&[(text, vec![])]))).collect();
-    let done = ledger.block(&sent);
+    let mut sent: Vec<_> = texts.map(|text| ledger.sign(1, sql(&[(text, vec![])]))).collect();
+    let grant = AccessChange { key: key(9).public_key(), roles: Roles::WRITE };
+    sent.push(ledger.sign(1, Payload::Access(vec![grant])));
+    let mut done = ledger.block(&sent);
+    let access = done.outcomes.pop().unwrap();
+    assert!(access.is_applied(), "a member can still stop the key that does this: {access:?}");
     let details: Vec<&str> = done
         .outcomes
         .iter()
@@ -174,5 +178,32 @@ fn one_member_cannot_take_a_block_for_itself() {
     assert_eq!(details, [own, own, own, own, shared, shared, shared]);
     // The next block is a new one.
     ledger.apply("UPDATE t SET n = 5");
+    drop(ledger.assert_roots());
+}
+
+#[test]
+fn tables_with_long_texts_of_their_own_run_over_short_values() {
+    // SQLite reads the schema again when it has to: never within the bound of a statement's values, or
+    // nodes that read it at different times would refuse different transactions.
+    let mut ledger = ledger();
+    let columns: Vec<String> = (0..60)
+        .map(|n| format!("quite_a_long_name_of_a_column_{n} INTEGER NOT NULL DEFAULT {n}"))
+        .collect();
+    let wide = format!("CREATE TABLE wide (id INTEGER PRIMARY KEY, {})", columns.join(", "));
+    assert!(wide.len() > 2_048, "longer than the shortest values");
+    ledger.apply(&wide);
+    ledger.apply("INSERT INTO wide (id) VALUES (1)");
+    let mut ledger = ledger.reopen();
+    ledger.apply("INSERT INTO wide (id) VALUES (2)");
+    // A refused change of the schema makes SQLite forget it in the middle of a block.
+    let undone = sql(&[
+        ("CREATE TABLE gone (id INTEGER PRIMARY KEY)", vec![]),
+        ("INSERT INTO wide (id) VALUES (2)", vec![]),
+    ]);
+    let insert = sql(&[("INSERT INTO wide (id) VALUES (3)", vec![])]);
+    let sent = [ledger.sign(1, undone), ledger.sign(1, insert)];
+    let done = ledger.block(&sent);
+    assert_eq!(reason(&done.outcomes[0]), Some(Reason::Unique), "{:?}", done.outcomes);
+    assert!(done.outcomes[1].is_applied(), "{:?}", done.outcomes);
     drop(ledger.assert_roots());
 }

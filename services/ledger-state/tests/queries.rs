@@ -1,5 +1,7 @@
 //! Readers read, and nothing else.
 
+use std::time::Duration;
+
 use ledger_state::{QueryError, QueryLimits, Reader};
 use ledger_types::Value;
 
@@ -63,7 +65,7 @@ fn nothing_can_be_written_or_looked_at_from_a_query() {
 }
 
 #[test]
-fn rows_bytes_and_steps_are_bounded() {
+fn rows_bytes_steps_and_time_are_bounded() {
     // One careless query must not take the node's memory or a processor.
     let ledger = ledger();
     let mut reader = Reader::open(&ledger.path()).unwrap();
@@ -74,5 +76,7 @@ fn rows_bytes_and_steps_are_bounded() {
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
     let short = QueryLimits { steps: 100_000, ..Default::default() };
     assert!(matches!(reader.query(endless, &[], short), Err(QueryError::TooLong(_))));
+    let brief = QueryLimits { steps: u64::MAX, time: Duration::from_millis(20), ..short };
+    assert!(matches!(reader.query(endless, &[], brief), Err(QueryError::TooLong(_))));
     assert!(reader.query("SELECT 1", &[], Default::default()).is_ok(), "the reader goes on");
 }

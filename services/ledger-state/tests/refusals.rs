@@ -187,7 +187,7 @@ fn a_refusal_names_statement_and_position() {
             3,
             "CREATE TRIGGER",
         ),
-        ("PRAGMA user_version = 3", 0, "PRAGMA is not"),
+        ("-- first\nPRAGMA user_version = 3", 9, "PRAGMA is not"),
         ("-- é\nREINDEX", 6, "REINDEX"),
     ] {
         let outcome = ledger.run(&[(text, vec![])]);

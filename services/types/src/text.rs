@@ -54,7 +54,7 @@ impl TryFrom<Cow<'_, str>> for DisplayName {
             return Err(TextError("must have 1 to 120 characters"));
         }
         if trimmed.chars().any(|c| c.is_control() || is_unseen(c)) {
-            return Err(TextError("must not contain control characters"));
+            return Err(TextError("must not contain control characters or ones that are not seen"));
         }
         Ok(Self(trimmed.to_owned()))
     }

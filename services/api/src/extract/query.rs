@@ -47,7 +47,7 @@ impl From<PageParams> for PageQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wait {
-    /// Hold the answer back until there is news, for at most this many seconds, 0 to 60.
+    /// Hold the answer back until what is waited for has come, for at most this many seconds, 0 to 60.
     #[param(value_type = Option<u16>, minimum = 0, maximum = 60, example = 30)]
     wait: Option<WaitSeconds>,
 }

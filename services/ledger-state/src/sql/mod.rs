@@ -117,13 +117,7 @@ pub(crate) fn check(text: &str, schema: &Schema) -> Result<Checked, Refusal> {
                 .at(&statement));
         }
         _ => {
-            let mut words = text.split_whitespace().map(str::to_uppercase);
-            let mut verb = words.next().unwrap_or_default();
-            if let ("CREATE" | "DROP" | "ALTER", Some(what)) = (verb.as_str(), words.next()) {
-                verb = format!("{verb} {what}");
-            }
-            let refusal = Refusal::not_allowed(format!("{verb} is not a ledger statement"));
-            return Err(Refusal { location: Some(beginning(text)), ..refusal });
+            return Err(foreign(text));
         }
     }
     Ok(Checked { sql: statement.to_string(), action: Action::Rows, longest_literal })
@@ -164,13 +158,19 @@ fn measured(text: &str) -> Result<usize, Refusal> {
     Ok(longest_literal)
 }
 
-/// Where the first word of a text stands.
-fn beginning(text: &str) -> Location {
-    let before = &text[..text.len() - text.trim_start().len()];
-    let (lines, last) =
-        before.rsplit_once('\n').map_or(("", before), |(lines, last)| (lines, last));
-    let line = if before.contains('\n') { lines.matches('\n').count() + 2 } else { 1 };
-    Location { line: line as u64, column: last.chars().count() as u64 + 1 }
+/// Names a statement that is none of a ledger's by its first word, or its first two, and their place.
+fn foreign(text: &str) -> Refusal {
+    let tokens = Tokenizer::new(&SQLiteDialect {}, text).tokenize_with_location();
+    let tokens = tokens.unwrap_or_default();
+    // Comments count as white space.
+    let mut words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_)));
+    let location = words.clone().next().map(|first| first.span.start);
+    let mut words = words.by_ref().map(|word| word.token.to_string().to_uppercase());
+    let mut name = words.next().unwrap_or_default();
+    if let ("CREATE" | "DROP" | "ALTER", Some(what)) = (name.as_str(), words.next()) {
+        name = format!("{name} {what}");
+    }
+    Refusal { location, ..Refusal::not_allowed(format!("{name} is not a ledger statement")) }
 }
 
 /// What the parser says, stable for a pinned one: its prefix left out, its place taken apart.
