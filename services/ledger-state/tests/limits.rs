@@ -23,7 +23,10 @@ fn what_functions_make_of_short_parameters_is_bounded() {
     let text = "UPDATE t SET n = length(max(replace(?1, 'a', ?2), replace(?1, 'a', ?2) || '1'))";
     let given = vec![Value::from(part.as_str()), Value::from(part.as_str())];
     let outcome = grow(&mut ledger, text, given);
-    assert_eq!(reason(&outcome), Some(Reason::Limit), "{outcome:?}");
+    let Outcome::Refused { reason: Reason::Limit, detail, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(detail.contains("too big"), "refused for its size, before it is made: {detail}");
     ledger.apply("UPDATE t SET n = 1");
     // The node's own records are longer than that, and readers are bounded too.
     let endless = ledger_state::Reader::open(&ledger.path()).unwrap().query(

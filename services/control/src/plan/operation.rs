@@ -301,6 +301,7 @@ mod tests {
             };
             let begun = look(&fresh(kind), Some(at(9)), 10);
             assert_eq!(begun.end, None, "{kind:?}: the answer is of before");
+            assert_eq!(look(&begun.steps, Some(at(9)), 11).end, None, "{kind:?}: still of before");
             let silent = look(&begun.steps, None, 11);
             assert_eq!(silent.end, None, "{kind:?}: nobody answers");
             assert_eq!(look(&silent.steps, Some(at(12)), 12).end, Some(Ok(())), "{kind:?}");
