@@ -3237,7 +3237,7 @@ export type OperationGetData = {
     };
     query?: {
         /**
-         * Hold the answer back until there is news, for at most this many seconds, 0 to 60.
+         * Hold the answer back until what is waited for has come, for at most this many seconds, 0 to 60.
          */
         wait?: number;
     };
