@@ -65,7 +65,7 @@ const PROGRAMS: [&str; 3] = ["hansa", "ledger-node", "load"];
 
 /// Builds the programs with the release profile; their folder.
 fn release() -> Result<std::path::PathBuf> {
-    packages::install_missing()?;
+    packages::install_missing(packages::PROJECT)?;
     let mut build = cargo();
     build.args(["build", "--release", "--locked"]);
     build.args(PROGRAMS.iter().flat_map(|program| ["--package", program]));

@@ -44,7 +44,7 @@ pub(crate) fn check(arguments: &[String]) -> Result<()> {
     if asks_for_help(arguments, CHECK_HELP) {
         return Ok(());
     }
-    packages::install_missing()?;
+    packages::install_missing(packages::PROJECT)?;
     let mut failed = Vec::new();
     for (name, mut command) in checks() {
         println!("check: {name}");
@@ -60,7 +60,7 @@ pub(crate) fn fix(arguments: &[String]) -> Result<()> {
     if asks_for_help(arguments, FIX_HELP) {
         return Ok(());
     }
-    packages::install_missing()?;
+    packages::install_missing(packages::PROJECT)?;
     let mut clippy = cargo();
     clippy.args(["clippy", "--fix", "--workspace", "--all-targets", "--allow-dirty"]);
     clippy.arg("--allow-staged");

@@ -6,6 +6,8 @@
 mod bench;
 mod cargo;
 mod check;
+mod images;
+mod kube_lab;
 mod openapi;
 mod packages;
 mod programs;
@@ -28,6 +30,10 @@ cargo xtask <verb>
   bench ledger|launch|peers
                          measures nodes under load, launches, what else one might run
                                                                               about 1 min each, warm
+  image [node|hansa]     the programs as container images, without an engine    3 min, then seconds
+  kube-lab up|down|status|shell|load-image
+                         a real Kubernetes on this machine, for tests
+                                                      12 min from nothing, 20 s when warm
   openapi                writes openapi/*.json from the code   16 min from nothing, 1 when warm
   sim [--seeds N] [--from S]
                          simulates N seeds (500), from seed S (1)         about 6 seeds a second
@@ -48,6 +54,8 @@ fn main() -> ExitCode {
         "sim" => sim::run(rest),
         "openapi" => openapi::run(rest),
         "bench" => bench::run(rest),
+        "image" => images::run(rest),
+        "kube-lab" => kube_lab::run(rest),
         "up" => up::up(rest),
         "down" => up::down(rest),
         "--help" | "-h" | "help" => {

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if asks_for_help(arguments, HELP) {
         return Ok(());
     }
-    packages::install_missing()?;
+    packages::install_missing(packages::PROJECT)?;
     let programs = programs::build()?;
     for package in ["hansa-api", "ledger-node"] {
         for program in programs.iter().filter(|program| program.package == package) {

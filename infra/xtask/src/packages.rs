@@ -4,8 +4,14 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-/// A file that shows that a package is there, and what it is for.
-const NEEDED: [(&str, &str, &str); 8] = [
+/// A package, a file that shows that it is there, and what it is for.
+pub(crate) type Package = (&'static str, &'static str, &'static str);
+
+/// What the lab needs.
+pub(crate) const LAB: &[Package] = &kube_lab::PACKAGES;
+
+/// What everything else needs.
+pub(crate) const PROJECT: &[Package] = &[
     ("gcc", "/usr/bin/cc", "compiles the bundled SQLite"),
     ("pkg-config", "/usr/bin/pkg-config", "finds OpenSSL"),
     ("libssl-dev", "/usr/include/openssl/ssl.h", "OpenSSL, the one TLS stack"),
@@ -17,8 +23,8 @@ const NEEDED: [(&str, &str, &str); 8] = [
 ];
 
 /// Installs what is missing; without root it says the exact command and stops.
-pub(crate) fn install_missing() -> Result<()> {
-    let missing: Vec<_> = NEEDED.iter().filter(|(_, file, _)| !Path::new(file).exists()).collect();
+pub(crate) fn install_missing(needed: &[Package]) -> Result<()> {
+    let missing: Vec<_> = needed.iter().filter(|(_, file, _)| !Path::new(file).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }

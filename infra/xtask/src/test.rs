@@ -15,20 +15,24 @@ use crate::{
 
 /// A part: its name, and the packages whose tests it runs (by prefix).
 const PARTS: [(&str, &[&str]); 2] =
-    [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "load", "xtask"])];
+    [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "image", "load", "xtask"])];
+
+/// The packages of the part that runs a cluster.
+const KUBE: &[&str] = &["kube-lab"];
 
 /// The packages of the part that runs the whole product.
 const E2E: &[&str] = &["e2e"];
 
 /// Whether a part runs test programs of cargo's.
 fn needs_programs(part: &str) -> bool {
-    part == "e2e" || PARTS.iter().any(|(name, _)| *name == part)
+    ["e2e", "kube"].contains(&part) || PARTS.iter().any(|(name, _)| *name == part)
 }
 
 const HELP: &str = "\
 cargo xtask test [PART] [--full]
 
-Parts: check, ledger, control, web, e2e; all of them without a name. Installs missing Debian
+Parts: check, ledger, control, web, e2e; all of them without a name; kube by its name only, as long
+as nothing but the lab itself is in it. Installs missing Debian
 packages first. Within 45 minutes on 2 cores from nothing, 12 when warm; docs/testing.md has each
 part's minutes.
 --full adds the long runs: 10,000 simulator seeds.
@@ -54,7 +58,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         bail!("there is no part {unknown:?}; see --help");
     }
-    packages::install_missing()?;
+    packages::install_missing(packages::PROJECT)?;
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| *w == name);
     let mut reports = Vec::new();
     if chosen("check") {
@@ -103,6 +107,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             (walked + passed, broken + failed, success)
         }));
     }
+    if wanted.iter().any(|part| *part == "kube") {
+        packages::install_missing(packages::LAB)?;
+        reports.push(timed("kube", || run_tests(&built, KUBE)));
+    }
     if full && chosen("ledger") {
         reports.push(timed("sim", || match crate::sim::run(&["--seeds".into(), "10000".into()]) {
             Ok(()) => (1, 0, true),
@@ -127,8 +135,11 @@ fn is_of(package: &str, prefixes: &[&str]) -> bool {
 /// Packages whose tests nobody would run.
 fn without_a_part(programs: &[TestProgram]) -> BTreeSet<&str> {
     let packages = programs.iter().map(|program| program.package.as_str());
-    let has_part =
-        |package: &str| is_of(package, E2E) || PARTS.iter().any(|(_, own)| is_of(package, own));
+    let has_part = |package: &str| {
+        is_of(package, E2E)
+            || is_of(package, KUBE)
+            || PARTS.iter().any(|(_, own)| is_of(package, own))
+    };
     packages.filter(|package| !has_part(package)).collect()
 }
 

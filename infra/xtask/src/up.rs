@@ -87,7 +87,7 @@ pub(crate) fn up(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let options = Options::read(arguments)?;
-    packages::install_missing()?;
+    packages::install_missing(packages::PROJECT)?;
     let console = console()?;
     say("building the programs");
     let mut build = cargo();
@@ -138,7 +138,7 @@ fn say(what: &str) {
 }
 
 /// Builds the console, if it has changed since it was built; its folder.
-fn console() -> Result<Option<PathBuf>> {
+pub(crate) fn console() -> Result<Option<PathBuf>> {
     let web = root().join("web");
     if !web.join("package.json").exists() {
         return Ok(None);

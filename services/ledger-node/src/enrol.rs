@@ -8,7 +8,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::IpAddr,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     time::Duration,
 };
@@ -148,7 +148,7 @@ async fn certificate(
         }
         Err(error) => return Err(error).context("reading the enrolment token"),
     };
-    check_mode(&at.token)?;
+    check_token_mode(&at.token)?;
     let request = certificate_request(tls_key)?;
     let statement = statement(at.tenant, at.node, key, &request);
     let body = EnrolmentRequest {
@@ -170,9 +170,19 @@ async fn certificate(
     let enrolled: Enrolled = serde_json::from_slice(&bytes).context("the answer is no identity")?;
     let ledger = accept(config, &enrolled, tls_key)?;
     write_whole(&remembered, &bytes, 0o644)?;
-    // It has done its duty, and is worth nothing to a thief.
-    fs::remove_file(&at.token).context("removing the used token")?;
+    // It has done its duty, and is worth nothing to a thief; where it is mounted, it is not ours.
+    match fs::remove_file(&at.token) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
+        removed => removed.context("removing the used token")?,
+    }
     Ok(Attempt::Done(ledger))
+}
+
+/// Its group may read it: a mounted secret belongs to the pod's.
+fn check_token_mode(path: &Path) -> Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    ensure!(mode & 0o027 == 0, "{} is open to others (mode {mode:o})", path.display());
+    Ok(())
 }
 
 /// Writes the certificate, if it is for this node's key.

@@ -5,7 +5,8 @@
 //! nothing of the control plane.
 //!
 //! Four threads, each owning its data: *net* (sockets and the replica, one current-thread runtime),
-//! *verify* (client signatures in batches), *votes* (the vote log), *commit* (segments and SQLite).
+//! *verify* (client signatures in batches), *votes* (the vote log), *commit* (segments and SQLite). A
+//! fifth, *watch*, only tells how they do.
 
 pub mod api;
 mod block_keeper;
@@ -29,6 +30,7 @@ mod tls;
 mod verify;
 mod votes;
 mod waiters;
+mod watch;
 
 pub use config::NodeConfig;
 pub use net::run;

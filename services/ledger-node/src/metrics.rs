@@ -1,14 +1,12 @@
-//! What Prometheus reads: plain HTTP on an address of its own, for whoever watches the machine.
+//! What Prometheus reads.
 
 use std::{sync::Arc, time::Instant};
 
 use anyhow::Result;
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use ledger_types::Outcome;
 use prometheus::{
     Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use tokio::net::TcpListener;
 
 use crate::{api::Status, incident::IncidentKind};
 
@@ -113,18 +111,9 @@ impl Metrics {
     pub(crate) fn incident(&self, kind: IncidentKind) {
         self.incidents.with_label_values(&[kind.as_str()]).inc();
     }
-}
 
-/// Answers `GET /metrics` until the node ends.
-pub(crate) async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
-    let router = Router::new().route("/metrics", get(show)).with_state(metrics);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("metrics: {error}");
+    /// All of them, in Prometheus' text format.
+    pub(crate) fn text(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
-}
-
-async fn show(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    let text = TextEncoder::new().encode_to_string(&metrics.registry.gather());
-    let kind = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
-    (kind, text.unwrap_or_default())
 }

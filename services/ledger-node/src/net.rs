@@ -32,11 +32,12 @@ use crate::{
     events::{BlockExecuted, Events, Followed, Happened},
     finding::{Finding, Repaired},
     incident::{Incident, IncidentKind, IncidentLog},
-    metrics::{self, Metrics},
+    metrics::Metrics,
     peers::{Frame, Mesh, Peers, frame},
     shares::{NoRoom, Shares},
     tls, verify, votes,
     waiters::Waiters,
+    watch::{self, Standing, Watch},
 };
 
 /// Events waiting for the loop: when it is full, senders wait.
@@ -75,6 +76,10 @@ pub fn run(config: &NodeConfig) -> Result<()> {
     std::fs::create_dir_all(&config.data)?;
     let _lock = lock(&config.data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (watch, metrics) = (Watch::new(), Metrics::new()?);
+    if let Some(address) = config.metrics {
+        watch::start(address, watch.clone(), metrics.clone())?;
+    }
     if !config.genesis.exists() {
         let at = config.enrolment.as_ref();
         let at = at.with_context(|| format!("no genesis in {}", config.genesis.display()))?;
@@ -83,8 +88,9 @@ pub fn run(config: &NodeConfig) -> Result<()> {
             return Ok(());
         }
     }
+    watch.starts();
     let booted = boot(config, now_ms())?;
-    let result = runtime.block_on(serve(config, booted));
+    let result = runtime.block_on(serve(config, booted, watch, metrics));
     // Connections and their tasks end with the runtime.
     runtime.shutdown_background();
     result
@@ -109,7 +115,12 @@ async fn unless_stopped(work: impl Future<Output = Result<()>>) -> Result<bool> 
     }
 }
 
-async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
+async fn serve(
+    config: &NodeConfig,
+    booted: Booted,
+    watch: Arc<Watch>,
+    metrics: Arc<Metrics>,
+) -> Result<()> {
     let Booted { genesis, replica, stored, votes } = booted;
     let (sender, mut events) = mpsc::channel(EVENTS_MAX);
     let identity = tls::Identity::read(config)?;
@@ -132,7 +143,8 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
         timers: BinaryHeap::new(),
         told_ms: now_ms(),
         serving: HashSet::new(),
-        metrics: Metrics::new()?,
+        metrics,
+        watch,
         decided: BTreeMap::new(),
         looked: Instant::now(),
         incidents: IncidentLog::read(&config.data.join("incidents.json"))?,
@@ -141,10 +153,6 @@ async fn serve(config: &NodeConfig, booted: Booted) -> Result<()> {
     if node.incidents.open_and_own().next().is_some() {
         node.replica.withdraw();
         node.commit.send(commit::Job::Recheck)?;
-    }
-    if let Some(address) = config.metrics {
-        let listener = TcpListener::bind(address).await?;
-        tokio::spawn(metrics::serve(listener, node.metrics.clone()));
     }
     let mesh = Mesh { genesis: genesis.clone(), own, events: sender.clone() };
     mesh.start(p2p, acceptor, connector);
@@ -192,6 +200,7 @@ struct Node {
     told_ms: u64,
     incidents: IncidentLog,
     metrics: Arc<Metrics>,
+    watch: Arc<Watch>,
     /// When each block that is not executed yet was decided.
     decided: BTreeMap<u64, Instant>,
     /// When the metrics were last brought up to date.
@@ -270,7 +279,15 @@ impl Node {
         if self.looked.elapsed() >= LOOK_EVERY {
             self.looked = Instant::now();
             self.waiters.sweep();
-            self.metrics.look(&self.status(), !self.is_repairing());
+            let (status, is_whole) = (self.status(), !self.is_repairing());
+            self.metrics.look(&status, is_whole);
+            self.watch.beats(Standing {
+                may_vote: status.may_vote,
+                quorum_reachable: status.quorum_reachable,
+                is_whole,
+                height: status.height,
+                executed_height: status.executed_height,
+            });
         }
         self.tell(Input::Tick)
     }

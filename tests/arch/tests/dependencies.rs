@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::project::{linked, metadata, packages};
 
 /// Each crate and what it may depend on of ours: the table of docs/architecture.md.
-const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 26] = [
     ("hansa-core", &[]),
     ("hansa-types", &["hansa-core"]),
     ("hansa-authz", &["hansa-core", "hansa-types"]),
@@ -59,7 +59,9 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
     ),
     ("load", &["ledger-client", "ledger-types"]),
     ("e2e", &["ledger-client", "ledger-types"]),
-    ("xtask", &[]),
+    ("image", &[]),
+    ("kube-lab", &["image"]),
+    ("xtask", &["image", "kube-lab"]),
     ("arch", &[]),
 ];
 
