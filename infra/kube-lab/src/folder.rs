@@ -42,6 +42,11 @@ impl Folder {
         self.join("lock")
     }
 
+    /// The lab's number, from its first start on.
+    pub(crate) fn number(&self) -> PathBuf {
+        self.join("number")
+    }
+
     /// There when the lab is ready; what is in it tells where the lab is.
     pub(crate) fn ready(&self) -> PathBuf {
         self.join("ready.json")

@@ -59,7 +59,15 @@ pub fn keep(folder: &Path, parts: &Path) -> Result<()> {
     let mut child = spawned?;
     let mut input = child.stdin.take().context("piped above")?;
     let first = processes::child_of(child.id(), FIRST_PROCESS_TIME_MAX)?;
-    let network = join(first)?;
+    // What a lab holds knows its addresses: one that comes back needs the same.
+    let number = fs::read_to_string(folder.number()).ok().and_then(|text| text.trim().parse().ok());
+    let network = match number.map(Network::new) {
+        Some(had) => {
+            join(first, [had]).context("another lab has its addresses now: end that one")?
+        }
+        None => join(first, Network::all())?,
+    };
+    fs::write(folder.number(), network.number().to_string())?;
     fs::write(folder.join("first"), first.to_string())?;
     writeln!(input, "joined {}", network.number())?;
     let ended = child.wait()?;
@@ -80,10 +88,10 @@ fn follow_starter() {
     });
 }
 
-/// Joins a network namespace to the machine by the first pair of interfaces that is free.
-fn join(first: u32) -> Result<Network> {
+/// Joins a network namespace to the machine by the first of these that is free.
+fn join(first: u32, networks: impl IntoIterator<Item = Network>) -> Result<Network> {
     let mut last = None;
-    for network in Network::all() {
+    for network in networks {
         let interface = network.interface();
         let pair = format!("link add {interface} type veth peer name {UPLINK} netns {first}");
         if let Err(error) = ip(&pair) {

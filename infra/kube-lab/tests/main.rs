@@ -87,7 +87,7 @@ fn two_labs_run_side_by_side_and_leave_nothing_when_they_are_killed() {
     one.kubectl(&["create", "namespace", "only-here"]);
     let namespaces = two.kubectl(&["get", "namespaces", "--output", "name"]);
     assert!(!namespaces.contains("only-here"), "two labs share one API server");
-    let pod = ["run", "waits", "--image", kube_lab::images::HELPER, "--restart", "Never"];
+    let pod = ["run", "waits", "--image", kube_lab::images::HELPER, "--restart", "Always"];
     two.kubectl(&[&pod[..], &["--command", "--", "/bin/sleep", "1000"]].concat());
     let ready = "--for=condition=Ready";
     two.kubectl(&["wait", ready, "pod/waits", "--timeout", "60s"]);
