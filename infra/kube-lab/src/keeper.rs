@@ -31,7 +31,7 @@ pub(crate) fn group(keeper: u32) -> String {
     format!("hansa-lab-{keeper}")
 }
 
-/// Keeps a lab until it is ended. Whoever starts this holds its input: it is to say [`STAY`] when
+/// Keeps a lab until it is ended. Whoever starts this holds its input: it is to say `stay` when
 /// the lab is to outlive it.
 ///
 /// # Errors
