@@ -32,11 +32,8 @@ impl Layer {
         let path = path.trim_end_matches('/');
         let leaves = path.split('/').any(|part| part.is_empty() || part == "." || part == "..");
         ensure!(!leaves, "{path:?} is no path of an image");
-        let mut above = String::new();
-        for part in path.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev() {
-            above += part;
-            self.entries.entry(above.clone()).or_insert(Entry::Folder(0o755));
-            above += "/";
+        for (slash, _) in path.match_indices('/') {
+            self.entries.entry(path[..slash].to_owned()).or_insert(Entry::Folder(0o755));
         }
         self.entries.insert(path.to_owned(), entry);
         Ok(())

@@ -183,7 +183,7 @@ impl Cluster {
                 "name": "helper-pod", "image": images::HELPER, "imagePullPolicy": "IfNotPresent",
             }]},
         }))?;
-        // Made and removed by its own rights: the control plane's pods run as another user.
+        // Open to all: pods of nodes run as a user of their own, and the helper as root.
         self.write("setup", "#!/bin/sh\nset -eu\nmkdir -m 0777 -p \"$VOL_DIR\"\n")?;
         self.write("teardown", "#!/bin/sh\nset -eu\nrm -rf \"$VOL_DIR\"\n")?;
         let read = |name: &str| fs::read_to_string(self.folder.join(name));

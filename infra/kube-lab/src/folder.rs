@@ -1,7 +1,7 @@
 //! Where a lab's things are.
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
 };
 
@@ -11,12 +11,16 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     /// A folder, by default the one of this user.
-    #[must_use]
-    pub fn new(path: Option<PathBuf>) -> Self {
-        Self(path.unwrap_or_else(|| {
+    ///
+    /// # Errors
+    /// When there is no working directory that a relative path could start from.
+    pub fn new(path: Option<PathBuf>) -> io::Result<Self> {
+        let path = path.unwrap_or_else(|| {
             let home = env::var_os("HOME").unwrap_or_else(|| "/root".into());
             Path::new(&home).join(".local/state/hansa/kube-lab")
-        }))
+        });
+        // Whoever is told of its files may be elsewhere.
+        std::path::absolute(path).map(Self)
     }
 
     /// The folder itself.

@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use image::{Config, Entry, Image, Layer};
 
+use crate::parts;
+
 /// Holds the namespaces of a pod.
 pub const PAUSE: &str = "hansa.local/pause:1";
 /// Prepares and removes volumes.
@@ -27,10 +29,16 @@ int main(void) {
 }
 ";
 
-/// Writes both archives into a folder, if they are not there; their paths.
-pub(crate) fn ensure(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The archives of both.
+pub(crate) fn archives() -> [PathBuf; 2] {
+    ["pause.tar", "helper.tar"].map(|name| parts::cache().join("images").join(name))
+}
+
+/// Writes both archives, if they are not there. Whoever calls this holds the cache.
+pub(crate) fn ensure() -> Result<()> {
+    let [pause, helper] = archives();
+    let folder = pause.parent().context("a folder of images")?;
     fs::create_dir_all(folder)?;
-    let (pause, helper) = (folder.join("pause.tar"), folder.join("helper.tar"));
     if !pause.exists() {
         let program = compile(folder)?;
         let mut layer = Layer::default();
@@ -47,7 +55,7 @@ pub(crate) fn ensure(folder: &Path) -> Result<Vec<PathBuf>> {
         layer.put("tmp", Entry::Folder(0o1777))?;
         write(HELPER, &["/bin/sh"], "0:0", layer, &helper)?;
     }
-    Ok(vec![pause, helper])
+    Ok(())
 }
 
 fn write(name: &str, entrypoint: &[&str], user: &str, layer: Layer, path: &Path) -> Result<()> {

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{
     components::{CONTAINERD, Cluster, NODE},
     folder::Folder,
+    images,
     kubectl::Kubectl,
     mounts,
     network::Network,
@@ -35,10 +36,10 @@ pub(crate) const UPLINK: &str = "uplink";
 /// # Errors
 /// When that process fails.
 pub fn run(folder: &Path, parts: &Path) -> Result<()> {
+    let folder = Folder::new(Some(folder.to_owned()))?;
     if std::process::id() != 1 {
-        return boot(&Folder::new(Some(folder.to_owned())), Parts::at(parts.to_owned()));
+        return boot(&folder, Parts::at(parts.to_owned()));
     }
-    let folder = Folder::new(Some(folder.to_owned()));
     mounts::arrange(&folder)?;
     let child = Command::new(std::env::current_exe()?)
         .arg("inside")
@@ -60,8 +61,7 @@ pub fn run(folder: &Path, parts: &Path) -> Result<()> {
 /// Boots, then looks after the parts until the keeper is gone.
 fn boot(folder: &Folder, parts: Parts) -> Result<()> {
     let began = Instant::now();
-    let number = joined()?;
-    let network = Network::new(number);
+    let network = joined()?;
     let keeper = gone();
     let cluster = Cluster { folder: folder.clone(), parts, network };
     interfaces(network)?;
@@ -94,7 +94,7 @@ fn boot(folder: &Folder, parts: Parts) -> Result<()> {
     cluster.kubeconfigs()?;
     let kubectl =
         Kubectl { program: cluster.parts.program("kubectl"), kubeconfig: folder.kubeconfig() };
-    import(&crate::images::ensure(&crate::parts::cache().join("images"))?)?;
+    import(&images::archives())?;
     until(&mut supervisor, "the API server is ready", &|| {
         kubectl.succeeds(&["get", "--raw", "/readyz"])
     })?;
@@ -113,7 +113,8 @@ fn boot(folder: &Folder, parts: Parts) -> Result<()> {
     })?;
     supervisor.start(cluster.local_path())?;
     until(&mut supervisor, "the node is ready", &|| is_ready(&kubectl))?;
-    let told = serde_json::json!({"number": number, "took_s": began.elapsed().as_secs_f32()});
+    let told =
+        serde_json::json!({"number": network.number(), "took_s": began.elapsed().as_secs_f32()});
     let partial = folder.join("ready.partial");
     fs::write(&partial, told.to_string())?;
     fs::rename(partial, folder.ready())?;
@@ -127,12 +128,13 @@ fn boot(folder: &Folder, parts: Parts) -> Result<()> {
 }
 
 /// Waits for the keeper to say that the network is joined: `joined NUMBER`.
-fn joined() -> Result<u8> {
+fn joined() -> Result<Network> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     line.trim()
         .strip_prefix("joined ")
         .and_then(|number| number.parse().ok())
+        .and_then(Network::new)
         .with_context(|| format!("the keeper said {line:?}"))
 }
 

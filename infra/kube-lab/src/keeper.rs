@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     folder::Folder,
@@ -22,6 +22,10 @@ use crate::{
 
 /// How long the first process inside may take to be there.
 const FIRST_PROCESS_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How often a lock is tried, and how long it rests in between.
+const LOCK_ATTEMPTS_MAX: u8 = 20;
+const LOCK_REST: Duration = Duration::from_millis(25);
 
 /// What `up` says to a keeper that may outlive it.
 pub(crate) const STAY: &str = "stay";
@@ -37,9 +41,9 @@ pub(crate) fn group(keeper: u32) -> String {
 /// # Errors
 /// When the folder is in use, or the lab ends.
 pub fn keep(folder: &Path, parts: &Path) -> Result<()> {
-    let folder = Folder::new(Some(folder.to_owned()));
+    let folder = Folder::new(Some(folder.to_owned()))?;
     let mut lock = File::options().create(true).truncate(false).write(true).open(folder.lock())?;
-    ensure!(lock.try_lock().is_ok(), "another lab uses {}", folder.path().display());
+    hold(&lock).with_context(|| format!("another lab uses {}", folder.path().display()))?;
     lock.set_len(0)?;
     write!(lock, "{}", std::process::id())?;
     follow_starter();
@@ -61,7 +65,7 @@ pub fn keep(folder: &Path, parts: &Path) -> Result<()> {
     let first = processes::child_of(child.id(), FIRST_PROCESS_TIME_MAX)?;
     // What a lab holds knows its addresses: one that comes back needs the same.
     let number = fs::read_to_string(folder.number()).ok().and_then(|text| text.trim().parse().ok());
-    let network = match number.map(Network::new) {
+    let network = match number.and_then(Network::new) {
         Some(had) => {
             join(first, [had]).context("another lab has its addresses now: end that one")?
         }
@@ -75,6 +79,17 @@ pub fn keep(folder: &Path, parts: &Path) -> Result<()> {
     // The sweeper waits for the end of this input.
     drop(sweeper.stdin.take());
     bail!("the lab ended: {ended}")
+}
+
+/// Takes the lock. Whoever looks whether it is held holds it for that moment.
+fn hold(lock: &File) -> Result<()> {
+    for _ in 0..LOCK_ATTEMPTS_MAX {
+        if lock.try_lock().is_ok() {
+            return Ok(());
+        }
+        thread::sleep(LOCK_REST);
+    }
+    bail!("its lock is held")
 }
 
 /// Ends this process when whoever started it ends without having said [`STAY`].

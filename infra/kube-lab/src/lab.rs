@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -80,10 +79,12 @@ impl Lab {
     /// With everything that the machine lacks, or with the last words of a lab that did not start.
     pub fn up(&self, say: &dyn Fn(&str)) -> Result<Status> {
         needs::check()?;
+        let cache = parts::hold_cache(say)?;
         let parts = Parts::ensure(say)?;
-        images::ensure(&parts::cache().join("images"))?;
-        fs::create_dir_all(self.folder.path())?;
-        let folder = Folder::new(Some(self.folder.path().canonicalize()?));
+        images::ensure()?;
+        drop(cache);
+        let folder = &self.folder;
+        fs::create_dir_all(folder.path())?;
         let mut started = None;
         if self.keeper()?.is_none() {
             let _ = fs::remove_file(folder.ready());
@@ -129,7 +130,7 @@ impl Lab {
     /// When something of it stays.
     pub fn down(&self, keep: bool) -> Result<()> {
         if let Some(keeper) = self.keeper()? {
-            processes::signal(keeper, Signal::TERM);
+            processes::terminate(keeper);
             let began = Instant::now();
             while self.keeper()?.is_some() {
                 ensure!(began.elapsed() < GONE_TIME_MAX, "process {keeper} does not end");
@@ -154,7 +155,7 @@ impl Lab {
     /// # Errors
     /// When the programs were never built.
     pub fn status(&self) -> Result<Status> {
-        let parts = Parts::ensure(&|_| {})?;
+        let parts = Parts::find()?;
         let kubectl =
             Kubectl { program: parts.program("kubectl"), kubeconfig: self.folder.kubeconfig() };
         let keeper = self.keeper()?;
@@ -168,7 +169,7 @@ impl Lab {
             helm: parts.program("helm"),
             ready,
             keeper,
-            host: number.map(|number| Network::new(number).host().to_string()),
+            host: number.and_then(Network::new).map(|network| network.host().to_string()),
         })
     }
 

@@ -55,7 +55,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         _ => {}
     }
     let (words, state) = without_state(&words)?;
-    let lab = Lab::new(Folder::new(state), std::env::current_exe()?);
+    let lab = Lab::new(Folder::new(state)?, std::env::current_exe()?);
     match words[..] {
         ["up"] => {
             let status = lab.up(&|what| eprintln!("kube-lab: {what}"))?;

@@ -12,14 +12,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// The lab of a number below [`LABS_MAX`].
-    pub(crate) const fn new(number: u8) -> Self {
-        Self { number }
+    /// The lab of a number, if there is one.
+    pub(crate) const fn new(number: u8) -> Option<Self> {
+        if number < LABS_MAX { Some(Self { number }) } else { None }
     }
 
     /// The numbers in the order in which they are tried.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..LABS_MAX).map(Self::new)
+        (0..LABS_MAX).map(|number| Self { number })
     }
 
     pub(crate) const fn number(self) -> u8 {
@@ -62,6 +62,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_number_that_no_lab_has_is_none() {
+        // It is read from a file.
+        assert!(Network::new(LABS_MAX - 1).is_some() && Network::new(LABS_MAX).is_none());
+    }
 
     #[test]
     fn two_labs_share_no_address() {

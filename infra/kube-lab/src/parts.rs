@@ -2,7 +2,8 @@
 //! state of the locks.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -46,42 +47,42 @@ const MODULES: [Module; 5] = [
 pub struct Parts(PathBuf);
 
 impl Parts {
-    /// Builds what is not there yet; `say` hears what takes long.
+    /// Builds what is not there yet; `say` hears what takes long. Whoever calls this holds the
+    /// cache.
     ///
     /// # Errors
     /// When something cannot be built.
-    pub fn ensure(say: &dyn Fn(&str)) -> Result<Self> {
+    pub(crate) fn ensure(say: &dyn Fn(&str)) -> Result<Self> {
         let modules = modules()?;
-        let cache = cache();
-        let programs = cache.join("programs");
-        fs::create_dir_all(&programs).with_context(|| programs.display().to_string())?;
-        let mut locks = Sha256::new();
-        let mut made = Vec::new();
+        let parts = Self(folder(&modules)?);
+        fs::create_dir_all(&parts.0).with_context(|| parts.0.display().to_string())?;
         for module in &MODULES {
-            let folder = cache.join(format!("{}-{}", module.folder, lock(&modules, module)?));
-            locks.update(folder.as_os_str().as_encoded_bytes());
+            let built = cache().join(format!("{}-{}", module.folder, lock(&modules, module)?));
+            fs::create_dir_all(&built)?;
             for (name, package) in module.programs {
-                let program = folder.join(name);
+                let (program, link) = (built.join(name), parts.program(name));
                 if !program.exists() {
                     say(&format!("building {name} (the first time only)"));
                     build(&modules.join(module.folder), package, &program)?;
                 }
-                made.push(program);
-            }
-        }
-        // One folder with all of them, for people's paths.
-        let together = programs.join(&hex::encode(locks.finalize())[..16]);
-        fs::create_dir_all(&together)?;
-        for program in made {
-            let link = together.join(program.file_name().context("programs have names")?);
-            if !link.exists() {
-                match std::os::unix::fs::symlink(&program, &link) {
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                    linked => linked?,
+                if !link.exists() {
+                    std::os::unix::fs::symlink(&program, &link)?;
                 }
             }
         }
-        Ok(Self(together))
+        Ok(parts)
+    }
+
+    /// The programs that [`Lab::up`](crate::Lab::up) has built.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn find() -> Result<Self> {
+        let parts = Self(folder(&modules()?)?);
+        let mut names = MODULES.iter().flat_map(|module| module.programs);
+        let missing = names.find(|(name, _)| !parts.program(name).exists());
+        ensure!(missing.is_none(), "Kubernetes is not built yet: kube-lab up builds it");
+        Ok(parts)
     }
 
     /// Programs that were built before.
@@ -102,11 +103,37 @@ impl Parts {
     }
 }
 
+/// The folder with all programs, for people's paths: links into one folder a module, which stays
+/// when another module's versions change.
+fn folder(modules: &Path) -> Result<PathBuf> {
+    let mut locks = Sha256::new();
+    for module in &MODULES {
+        locks.update(lock(modules, module)?);
+    }
+    Ok(cache().join("programs").join(&hex::encode(locks.finalize())[..16]))
+}
+
+/// Holds the cache until it is dropped: two labs that start on a new machine build once.
+///
+/// # Errors
+/// When the lock cannot be made.
+pub(crate) fn hold_cache(say: &dyn Fn(&str)) -> Result<File> {
+    let path = cache().join("lock");
+    fs::create_dir_all(cache())?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+    if file.try_lock().is_err() {
+        say("another lab builds; waiting for it");
+        file.lock()?;
+    }
+    Ok(file)
+}
+
 /// Where what takes long to make is kept: `~/.cache/hansa/kube-lab`, or what the variable
 /// `HANSA_KUBE_LAB_CACHE` names.
 pub(crate) fn cache() -> PathBuf {
     if let Some(folder) = env::var_os("HANSA_KUBE_LAB_CACHE") {
-        return folder.into();
+        let folder = PathBuf::from(folder);
+        return std::path::absolute(&folder).unwrap_or(folder);
     }
     let home = env::var_os("HOME").unwrap_or_else(|| "/root".into());
     Path::new(&home).join(".cache/hansa/kube-lab")
@@ -145,7 +172,7 @@ fn build(module: &Path, package: &str, program: &Path) -> Result<()> {
             );
         }
     }
-    let partial = program.with_extension(format!("{}.partial", std::process::id()));
+    let partial = program.with_extension("partial");
     let mut command = Command::new("go");
     command.args(["build", "-mod=readonly", "-trimpath", "-ldflags", &flags, "-o"]);
     command.arg(&partial).arg(package).current_dir(module).env("CGO_ENABLED", "0");

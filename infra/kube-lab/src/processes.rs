@@ -24,8 +24,10 @@ pub(crate) fn child_of(pid: u32, patience: Duration) -> Result<u32> {
     }
 }
 
-/// Asks a process to end, or ends it; whether there was one.
-pub(crate) fn signal(pid: u32, signal: Signal) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+/// Asks a process to end, if it still is.
+pub(crate) fn terminate(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // Whoever asked looks whether it is gone.
+        let _ = kill_process(pid, Signal::TERM);
+    }
 }

@@ -33,8 +33,7 @@ impl Supervisor {
         Self { folder, path, running: Vec::new() }
     }
 
-    /// Starts a program; its log is `log/<name>.log`, and its process id in `log/<name>.pid` as it
-    /// is inside.
+    /// Starts a program; its log is `log/<name>.log`.
     pub(crate) fn start(&mut self, component: Component) -> Result<()> {
         let child = self.spawn(&component)?;
         self.running.push(Running { component, child, rests_since: None });

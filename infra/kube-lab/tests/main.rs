@@ -17,14 +17,28 @@ struct Started {
     lab: Lab,
     status: Status,
     keeper: u32,
+    /// The namespace of its processes, as the kernel names it.
+    processes: PathBuf,
     folder: PathBuf,
 }
 
+impl Drop for Started {
+    /// A test that fails leaves nothing either.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.lab.down(false);
+        }
+    }
+}
+
 fn start(folder: &Path) -> Started {
-    let lab = Lab::new(Folder::new(Some(folder.to_owned())), env!("CARGO_BIN_EXE_kube-lab").into());
+    let program = env!("CARGO_BIN_EXE_kube-lab").into();
+    let lab = Lab::new(Folder::new(Some(folder.to_owned())).unwrap(), program);
     let status = lab.up(&|what| eprintln!("{what}")).expect("the machine can run a lab");
     let keeper = status.keeper.expect("a lab that is ready has a keeper");
-    Started { lab, status, keeper, folder: folder.to_owned() }
+    let first = fs::read_to_string(folder.join("first")).expect("it names its first process");
+    let processes = fs::read_link(format!("/proc/{first}/ns/pid")).expect("which runs");
+    Started { lab, status, keeper, processes, folder: folder.to_owned() }
 }
 
 impl Started {
@@ -44,7 +58,8 @@ impl Started {
         for entry in fs::read_dir("/proc").expect("processes can be listed").flatten() {
             let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let words = String::from_utf8_lossy(&words).replace('\0', " ");
-            if words.contains(&folder) {
+            let inside = fs::read_link(entry.path().join("ns/pid"));
+            if words.contains(&folder) || inside.is_ok_and(|inside| inside == self.processes) {
                 found.push(format!("process: {words}"));
             }
         }

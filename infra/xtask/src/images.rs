@@ -3,7 +3,7 @@
 mod bill_of_materials;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -21,9 +21,9 @@ use crate::{
 const HELP: &str = "\
 cargo xtask image [node|hansa] [--release]
 
-Writes OCI archives of the programs, and their lists of parts (CycloneDX), below the target folder
-in images/: both without a name. The same programs give the same bytes. They run as user 65532, write
-nowhere but to volumes, and bring the authorities of the public web.
+Writes OCI archives of the programs, both without a name, and their lists of parts (CycloneDX) into
+images/ of the target folder. The same programs give the same bytes. They run as user 65532, need no
+writable root, and bring the authorities of the public web.
 
   --release   from the release profile; otherwise from the one that `up` and `test` share
 ";
@@ -105,9 +105,10 @@ impl Program {
         let status = Command::new("strip").arg("-o").arg(&stripped).arg(program).status();
         ensure!(status.context("strip cannot be started")?.success(), "{}", program.display());
         let libraries = shared_libraries(&stripped)?;
-        let bill = bill_of_materials::write(self.package, &libraries)?;
+        let debian = bill_of_materials::packages(&libraries)?;
+        let bill = bill_of_materials::write(self.package, &debian)?;
         fs::write(folder.join(format!("{}.cdx.json", self.name)), &bill)?;
-        let mut layers = vec![system(&libraries)?];
+        let mut layers = vec![system(&libraries, &debian)?];
         let mut own = Layer::default();
         own.put(&format!("usr/bin/{}", self.name), Entry::File(0o755, fs::read(&stripped)?))?;
         own.put(
@@ -143,11 +144,14 @@ impl Program {
 }
 
 /// What every program needs of a system: libraries, users, authorities.
-fn system(libraries: &[Library]) -> Result<Layer> {
+fn system(libraries: &[Library], debian: &BTreeSet<String>) -> Result<Layer> {
     let mut layer = Layer::default();
     layer.put_libraries(libraries)?;
-    for (package, notice) in bill_of_materials::notices(libraries)? {
-        layer.put(&format!("usr/share/doc/{package}/copyright"), file(&notice)?)?;
+    for package in debian {
+        // Its name may be followed by an architecture.
+        let name = package.split(':').next().unwrap_or(package);
+        let notice = format!("usr/share/doc/{name}/copyright");
+        layer.put(&notice, file(&Path::new("/").join(&notice))?)?;
     }
     let text = |text: &str| Entry::File(0o644, text.as_bytes().to_vec());
     layer.put("etc/passwd", text("nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"))?;

@@ -1,6 +1,8 @@
 //! `kube-lab`: the lab's own program, with what it needs installed first.
 
-use anyhow::{Result, ensure};
+use std::os::unix::process::CommandExt as _;
+
+use anyhow::{Context as _, Result};
 
 use crate::{
     cargo::cargo,
@@ -13,6 +15,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let mut command = cargo();
     command.args(["run", "--locked", "--quiet", "--package", "kube-lab", "--"]).args(arguments);
-    ensure!(command.status()?.success(), "it did not succeed");
-    Ok(())
+    // Its exit status is an answer, too.
+    Err(command.exec()).context("cargo cannot be started")
 }

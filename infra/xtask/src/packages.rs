@@ -13,6 +13,7 @@ pub(crate) const LAB: &[Package] = &kube_lab::PACKAGES;
 /// What everything else needs.
 pub(crate) const PROJECT: &[Package] = &[
     ("gcc", "/usr/bin/cc", "compiles the bundled SQLite"),
+    ("ca-certificates", "/etc/ssl/certs/ca-certificates.crt", "authorities for the images"),
     ("pkg-config", "/usr/bin/pkg-config", "finds OpenSSL"),
     ("libssl-dev", "/usr/include/openssl/ssl.h", "OpenSSL, the one TLS stack"),
     ("nodejs", "/usr/bin/node", "builds the console"),

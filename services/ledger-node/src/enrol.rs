@@ -391,6 +391,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_read_where_nobody_else_can() {
+        // A mounted secret is its group's; one that others can read is anybody's identity.
+        let folder = tempfile::tempdir().unwrap();
+        let token = folder.path().join("token");
+        fs::write(&token, "a token").unwrap();
+        for (mode, good) in [(0o600, true), (0o440, true), (0o444, false), (0o660, false)] {
+            fs::set_permissions(&token, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(check_token_mode(&token).is_ok(), good, "{mode:o}");
+        }
+    }
+
+    #[test]
     fn a_token_does_not_travel_in_the_clear() {
         // Whoever reads it on the way could enrol in the node's place.
         for good in ["https://hansa.example", "http://127.0.0.1:8080", "http://localhost:1"] {

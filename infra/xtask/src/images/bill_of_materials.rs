@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     process::Command,
 };
 
@@ -12,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::cargo::cargo;
 
-/// The document of a package's program and the libraries that come with it. It states no time and
+/// The document of a package's program and of Debian's packages that come with it. It states no time and
 /// no serial number: the same parts give the same text.
-pub(super) fn write(package: &str, libraries: &[Library]) -> Result<String> {
+pub(super) fn write(package: &str, debian: &BTreeSet<String>) -> Result<String> {
     let mut components = crates(package)?;
-    for debian in packages(libraries)? {
-        let (name, version) = described(&debian)?;
+    for library in debian {
+        let (name, version) = described(library)?;
         components.push(json!({
             "type": "library", "name": name, "version": version,
             "purl": format!("pkg:deb/debian/{name}@{version}"),
@@ -31,16 +30,6 @@ pub(super) fn write(package: &str, libraries: &[Library]) -> Result<String> {
         "components": components,
     });
     Ok(format!("{document:#}\n"))
-}
-
-/// The notices of Debian's packages, by package.
-pub(super) fn notices(libraries: &[Library]) -> Result<BTreeMap<String, PathBuf>> {
-    let found = packages(libraries)?.into_iter().map(|package| {
-        let name = package.split(':').next().unwrap_or(&package).to_owned();
-        let notice = PathBuf::from(format!("/usr/share/doc/{name}/copyright"));
-        (name, notice)
-    });
-    Ok(found.collect())
 }
 
 /// Crates that are linked into a package's program.
@@ -99,7 +88,7 @@ fn target() -> Result<String> {
 }
 
 /// Debian's packages that libraries are of.
-fn packages(libraries: &[Library]) -> Result<BTreeSet<String>> {
+pub(super) fn packages(libraries: &[Library]) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for Library { path, file } in libraries {
         // Its database knows a file by one of its paths.
