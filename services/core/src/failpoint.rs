@@ -85,6 +85,12 @@ sites! {
     DriverRetire = "driver.retire",
     /// The driver destroys a folder that was put aside.
     DriverPurge = "driver.purge",
+    /// The cluster's driver writes an object.
+    KubeApply = "kube.apply",
+    /// The cluster's driver changes single fields of an object.
+    KubeMerge = "kube.merge",
+    /// The cluster's driver deletes an object.
+    KubeDelete = "kube.delete",
 }
 
 /// Which side of the write.

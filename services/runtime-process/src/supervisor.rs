@@ -10,10 +10,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hansa_core::{Clock, NodeId, Timestamp, external_write};
+use hansa_core::{Clock, ConsortiumId, NodeId, Timestamp, external_write};
 use hansa_runtime::{
-    Fault, LOG_LINES_MAX, Placement, RetainedVolume, Runtime, RuntimeError, Trouble, Workload,
-    WorkloadSpec,
+    Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
+    Trouble, Workload, WorkloadSpec,
 };
 use rustix::process::Signal;
 use tokio::{process::Child, sync::Mutex};
@@ -238,7 +238,11 @@ impl ProcessRuntime {
                 http_address: format!("https://127.0.0.1:{http}"),
                 metrics_address: format!("http://127.0.0.1:{metrics}/metrics"),
                 volume: self.folder(record.node).display().to_string(),
-                pid: record.process.as_ref().filter(|_| alive).map(|process| process.pid),
+                instance: record
+                    .process
+                    .as_ref()
+                    .filter(|_| alive)
+                    .map(|process| Instance::Process(process.pid)),
             },
             restarts: record.restarts,
             trouble: record.trouble.clone(),
@@ -356,6 +360,16 @@ impl Runtime for ProcessRuntime {
         let read = tokio::task::spawn_blocking(move || log::tail(&path, lines)).await;
         read.map_err(|error| RuntimeError::Transient(error.to_string()))?
             .map_err(|error| transient(&error))
+    }
+
+    /// The machine is one: what keeps its nodes is the machine itself.
+    async fn keep(&self, _: &Quorum) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    /// All workloads share one folder.
+    async fn forget(&self, _: ConsortiumId) -> Result<(), RuntimeError> {
+        Ok(())
     }
 
     async fn retained(&self) -> Result<Vec<RetainedVolume>, RuntimeError> {

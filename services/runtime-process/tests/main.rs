@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hansa_core::{Generation, LedgerId, NodeId, SystemClock, TenantId};
 use hansa_runtime::{
-    Enrolment, Fault, Runtime, Workload, WorkloadSpec, WorkloadState,
+    Enrolment, Fault, Instance, Runtime, Size, Workload, WorkloadSpec, WorkloadState,
     conformance::{self, Harness},
 };
 use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
@@ -47,17 +47,22 @@ impl Machine {
 fn spec() -> WorkloadSpec {
     WorkloadSpec {
         node: NodeId::new(),
+        consortium: ConsortiumId::new(),
         ledger: LedgerId::new(),
         tenant: TenantId::new(),
         name: "one".parse().unwrap(),
         generation: Generation::FIRST,
         run: true,
+        size: Size { cpu_millis: 100, memory_mib: 128, volume_gib: 1 },
         enrolment: Enrolment { url: "http://127.0.0.1:9".to_owned(), token: None },
     }
 }
 
 fn kill(workload: &Workload) {
-    let pid = i32::try_from(workload.placement.pid.expect("it runs")).unwrap();
+    let pid = i32::try_from(
+        workload.placement.instance.as_ref().and_then(Instance::process).expect("it runs"),
+    )
+    .unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
@@ -111,8 +116,9 @@ async fn nodes_outlive_their_controller_and_the_next_one_adopts_them() {
     assert_eq!(before, after, "the process was not adopted as it was");
     // The adopted one is watched like an own child.
     kill(&after);
-    let again = until(&second, spec.node, |w| w.restarts == 1 && w.placement.pid.is_some()).await;
-    assert_ne!(again.placement.pid, after.placement.pid);
+    let again =
+        until(&second, spec.node, |w| w.restarts == 1 && w.placement.instance.is_some()).await;
+    assert_ne!(again.placement.instance, after.placement.instance);
     end(&second, spec.node).await;
 }
 
@@ -133,7 +139,7 @@ async fn a_process_whose_id_was_never_written_down_is_found_again() {
     std::fs::write(&path, record.to_string()).unwrap();
     let (second, _supervised) = machine.open(31_500..31_600);
     let after = until(&second, spec.node, |w| w.state == WorkloadState::Running).await;
-    assert_eq!(before.placement.pid, after.placement.pid, "a second process was started");
+    assert_eq!(before.placement.instance, after.placement.instance, "a second process was started");
     end(&second, spec.node).await;
 }
 

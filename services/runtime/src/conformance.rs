@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hansa_core::{Generation, LedgerId, NodeId, Secret, TenantId, Timestamp};
+use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, Secret, TenantId, Timestamp};
 
-use crate::{Enrolment, Fault, Runtime, Workload, WorkloadSpec, WorkloadState};
+use crate::{Enrolment, Fault, Runtime, Size, Workload, WorkloadSpec, WorkloadState};
 
 /// A driver under test.
 #[expect(missing_debug_implementations, reason = "it holds a closure")]
@@ -17,6 +17,8 @@ pub struct Harness {
     pub runtime: Arc<dyn Runtime>,
     /// Ends a running workload as a crash would.
     pub crash: Box<dyn Fn(&Workload) + Send + Sync>,
+    /// Whose workloads the suite makes.
+    pub consortium: ConsortiumId,
     /// Where nobody answers: the nodes of the suite wait for their enrolment for ever.
     pub enrolment_url: String,
 }
@@ -40,11 +42,13 @@ pub async fn run(harness: &Harness) {
 fn spec(harness: &Harness, name: &str) -> WorkloadSpec {
     WorkloadSpec {
         node: NodeId::new(),
+        consortium: harness.consortium,
         ledger: LedgerId::new(),
         tenant: TenantId::new(),
         name: name.parse().expect("a name"),
         generation: Generation::FIRST,
         run: true,
+        size: Size { cpu_millis: 100, memory_mib: 128, volume_gib: 1 },
         enrolment: Enrolment {
             url: harness.enrolment_url.clone(),
             token: Some(Secret::from("a token that nobody accepts".to_owned())),
@@ -107,7 +111,7 @@ async fn a_newer_generation_restarts_and_an_older_one_does_nothing(harness: &Har
     spec.generation = spec.generation.next();
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
     let second = until(harness, spec.node, "restarted", runs(spec.generation)).await;
-    assert_ne!(first.placement.pid, second.placement.pid, "it was not restarted");
+    assert_ne!(first.placement.instance, second.placement.instance, "it was not restarted");
     assert_eq!(
         first.placement.p2p_address, second.placement.p2p_address,
         "a restart must not move a node: its peers know its address"
@@ -127,7 +131,7 @@ async fn stopping_keeps_the_workload(harness: &Harness) {
     spec.run = false;
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
     let stopped = until(harness, spec.node, "stopped", |w| w.state == WorkloadState::Stopped).await;
-    assert_eq!(stopped.placement.pid, None, "a stopped workload has no process");
+    assert_eq!(stopped.placement.instance, None, "a stopped workload has no process");
     assert_eq!(stopped.trouble, None, "stopping as wished is no trouble");
     spec.generation = spec.generation.next();
     spec.run = true;
@@ -144,7 +148,7 @@ async fn a_crash_is_mended_and_told(harness: &Harness) {
     let first = until(harness, spec.node, "running", runs(spec.generation)).await;
     (harness.crash)(&first);
     let again = until(harness, spec.node, "running again after a crash", |w| {
-        w.state == WorkloadState::Running && w.placement.pid != first.placement.pid
+        w.state == WorkloadState::Running && w.placement.instance != first.placement.instance
     })
     .await;
     assert_eq!(again.restarts, 1, "restarts are counted: {again:?}");

@@ -6,11 +6,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hansa_core::{Clock, NodeId, Timestamp};
+use hansa_core::{Clock, ConsortiumId, LedgerId, NodeId, Timestamp};
 
 use crate::{
-    Fault, LOG_LINES_MAX, Placement, RetainedVolume, Runtime, RuntimeError, Trouble, Workload,
-    WorkloadSpec, WorkloadState,
+    Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
+    Trouble, Workload, WorkloadSpec, WorkloadState,
 };
 
 /// A runtime without processes: wishes come true at once.
@@ -25,6 +25,7 @@ struct Held {
     workloads: BTreeMap<NodeId, (Workload, WorkloadSpec)>,
     retained: Vec<RetainedVolume>,
     next: u32,
+    quorums: BTreeMap<LedgerId, Quorum>,
     refuses: Option<String>,
 }
 
@@ -45,7 +46,7 @@ impl FakeRuntime {
         let next = held.next;
         let (workload, _) = held.workloads.get_mut(&node).expect("there is such a workload");
         workload.restarts += 1;
-        workload.placement.pid = Some(next);
+        workload.placement.instance = Some(Instance::Process(next));
         let detail = "ended with signal 9".to_owned();
         workload.trouble = Some(Trouble { fault: Fault::Crashed, detail });
     }
@@ -53,6 +54,12 @@ impl FakeRuntime {
     /// From now on every wish fails as [`RuntimeError::Transient`] with this text, or no more.
     pub fn refuse(&self, why: Option<&str>) {
         self.held().refuses = why.map(str::to_owned);
+    }
+
+    /// What was last told of a ledger's quorum.
+    #[must_use]
+    pub fn quorum(&self, ledger: LedgerId) -> Option<Quorum> {
+        self.held().quorums.get(&ledger).copied()
     }
 
     /// What was last wished for a node.
@@ -100,7 +107,7 @@ impl Runtime for FakeRuntime {
                     http_address: format!("https://{}:8443", spec.name),
                     metrics_address: format!("http://{}:9100/metrics", spec.name),
                     volume: format!("volume-{}", spec.node),
-                    pid: run.then_some(next),
+                    instance: run.then_some(Instance::Process(next)),
                 },
                 restarts: 0,
                 trouble: None,
@@ -131,6 +138,17 @@ impl Runtime for FakeRuntime {
             held.retained.push(RetainedVolume { node, volume, since });
         }
         Ok(())
+    }
+
+    async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError> {
+        let mut held = self.held();
+        held.check()?;
+        held.quorums.insert(quorum.ledger, *quorum);
+        Ok(())
+    }
+
+    async fn forget(&self, _: ConsortiumId) -> Result<(), RuntimeError> {
+        self.held().check()
     }
 
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
@@ -168,6 +186,7 @@ mod tests {
         let harness = Harness {
             runtime: fake,
             crash: Box::new(move |workload| crash.crash(workload.node)),
+            consortium: ConsortiumId::new(),
             enrolment_url: "http://127.0.0.1:9".to_owned(),
         };
         conformance::run(&harness).await;

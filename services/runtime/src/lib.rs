@@ -13,13 +13,14 @@ mod workload;
 #[cfg(feature = "testing")]
 pub use fake::FakeRuntime;
 pub use workload::{
-    Enrolment, Fault, Placement, RetainedVolume, Trouble, Workload, WorkloadSpec, WorkloadState,
+    Enrolment, Fault, Instance, Placement, Quorum, RetainedVolume, Size, Trouble, Workload,
+    WorkloadSpec, WorkloadState,
 };
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use hansa_core::{NodeId, Timestamp};
+use hansa_core::{ConsortiumId, NodeId, Timestamp};
 
 /// Lines of a log that can be asked for at once.
 pub const LOG_LINES_MAX: u16 = 1_000;
@@ -33,6 +34,9 @@ pub enum RuntimeError {
     /// Somebody else owns or changed what this is about.
     #[error("the runtime found something that is not ours: {0}")]
     Conflict(String),
+    /// The driver lacks a right where the workload is to run.
+    #[error("the runtime does not allow this: {0}")]
+    Forbidden(String),
     /// It can never succeed as asked.
     #[error("the runtime refuses this: {0}")]
     Invalid(String),
@@ -60,6 +64,13 @@ pub trait Runtime: Debug + Send + Sync {
 
     /// Ends a workload. Its volume is kept apart until [`Runtime::purge`].
     async fn remove(&self, node: NodeId) -> Result<(), RuntimeError>;
+
+    /// Tells how many nodes of a ledger must stay when machines are emptied.
+    async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError>;
+
+    /// Ends what a consortium had besides its workloads. Its retained volumes stay until they are
+    /// purged, and the rest with them; it is called again until nothing is left.
+    async fn forget(&self, consortium: ConsortiumId) -> Result<(), RuntimeError>;
 
     /// The last `lines` lines of its log, at most [`LOG_LINES_MAX`].
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError>;

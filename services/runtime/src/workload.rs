@@ -1,6 +1,6 @@
 //! What is run, where it ended up, and how it does.
 
-use hansa_core::{Generation, LedgerId, Name, NodeId, Secret, TenantId, Timestamp};
+use hansa_core::{ConsortiumId, Generation, LedgerId, Name, NodeId, Secret, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A node as it should run.
@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct WorkloadSpec {
     /// The node.
     pub node: NodeId,
+    /// Its consortium: workloads of different ones are kept apart where the driver can.
+    pub consortium: ConsortiumId,
     /// Its ledger.
     pub ledger: LedgerId,
     /// Its tenant.
@@ -18,8 +20,21 @@ pub struct WorkloadSpec {
     pub generation: Generation,
     /// Whether it should run.
     pub run: bool,
+    /// What it may use.
+    pub size: Size,
     /// How it gets its identity.
     pub enrolment: Enrolment,
+}
+
+/// What a workload may use. A driver that shares one machine among all does not divide it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Thousandths of a processor.
+    pub cpu_millis: u32,
+    /// Mebibytes of memory.
+    pub memory_mib: u32,
+    /// Gibibytes of its volume. A volume grows and never shrinks.
+    pub volume_gib: u32,
 }
 
 /// Where a node without an identity asks for one.
@@ -74,8 +89,38 @@ pub struct Placement {
     pub metrics_address: String,
     /// Its volume, in the driver's words.
     pub volume: String,
-    /// Its process, where that means something.
-    pub pid: Option<u32>,
+    /// What runs there now: another one after each start.
+    pub instance: Option<Instance>,
+}
+
+/// A running workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instance {
+    /// A process of this machine, by its id.
+    Process(u32),
+    /// A container of a cluster.
+    Container {
+        /// The namespace of its pod.
+        namespace: String,
+        /// The pod's name: the same after each start.
+        pod: String,
+        /// The machine of the cluster.
+        machine: String,
+        /// The container's own id.
+        id: String,
+    },
+}
+
+impl Instance {
+    /// The process's id, if it is one of this machine.
+    #[must_use]
+    pub const fn process(&self) -> Option<u32> {
+        match self {
+            Self::Process(pid) => Some(*pid),
+            Self::Container { .. } => None,
+        }
+    }
 }
 
 /// What went wrong with a workload.
@@ -99,6 +144,41 @@ pub enum Fault {
     PortsExhausted,
     /// No room on the disk.
     DiskFull,
+    /// It used more memory than its size allows.
+    OutOfMemory,
+    /// It runs and does not answer whether it is alive.
+    Unresponsive,
+    /// The node's image cannot be had.
+    ImageMissing,
+    /// No machine of the cluster has room for it.
+    Unschedulable,
+    /// The quota of its namespace is used up.
+    QuotaExceeded,
+    /// Its volume does not come.
+    VolumePending,
+    /// Its volume waits for the storage driver to make it larger.
+    VolumeGrowing,
+    /// Its namespace is being removed by somebody.
+    NamespaceTerminating,
+    /// The control plane lacks a right in the cluster.
+    Forbidden,
+    /// The cluster's rules refuse it.
+    Rejected,
+    /// It was moved away from its machine.
+    Evicted,
+    /// The cluster does not answer.
+    Unreachable,
+}
+
+/// How many workloads of a ledger this driver must keep running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    /// Whose the ledger is.
+    pub consortium: ConsortiumId,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Of its nodes here: what the agreement needs, without the nodes that agree elsewhere.
+    pub stay: u16,
 }
 
 /// The volume of a workload that was removed.

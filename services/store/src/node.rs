@@ -33,6 +33,9 @@ pub struct NewNode {
 #[serde(default)]
 struct Placement {
     pid: Option<u32>,
+    namespace: Option<String>,
+    pod: Option<String>,
+    machine: Option<String>,
     data_dir: Option<String>,
     metrics_address: Option<String>,
 }
@@ -178,6 +181,9 @@ fn read(row: &PgRow) -> Result<Node> {
     let private = row.text_opt("runtime")?.map(|runtime| NodePrivate {
         runtime,
         pid: placement.pid,
+        namespace: placement.namespace,
+        pod: placement.pod,
+        machine: placement.machine,
         data_dir: placement.data_dir,
         metrics_address: placement.metrics_address,
     });

@@ -1,0 +1,275 @@
+//! The driver: it remembers nothing, and everything that it says was read from the cluster.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+use hansa_core::{Clock, ConsortiumId, NodeId, Timestamp};
+use hansa_runtime::{
+    LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
+    WorkloadState,
+};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{Event, PersistentVolumeClaim, Pod, Service},
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{ListParams, LogParams},
+};
+
+use crate::{
+    apply::Target,
+    build,
+    config::KubeConfig,
+    error::{ConnectError, of_api},
+    evidence::{self, Evidence},
+    names, observe,
+    observe::Seen,
+    remove::names_of,
+    volume,
+    watch::{Caches, Touched, get},
+    wish::Wish,
+    write::{self, write},
+};
+
+/// How long the first lists may take before a question is answered with "not now".
+const FILL_PATIENCE: Duration = Duration::from_secs(10);
+/// Nodes in trouble whose evidence is read at once.
+const ASKED_AT_ONCE: usize = 8;
+
+/// Nodes as StatefulSets of one cluster.
+#[derive(Debug)]
+pub struct KubeRuntime {
+    pub(crate) config: KubeConfig,
+    pub(crate) caches: Caches,
+    pub(crate) touched: Arc<Touched>,
+    /// Whether the caches have had their first lists.
+    pub(crate) filled: AtomicBool,
+    client: Kube,
+    clock: Arc<dyn Clock>,
+    evidence: Evidence,
+}
+
+/// A client, which prints nothing of its credentials.
+struct Kube(Client);
+
+impl std::fmt::Debug for Kube {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl KubeRuntime {
+    /// Makes a driver for a cluster, which need not answer yet. The second value watches and keeps
+    /// what was wished until it is dropped: the caller runs it. Nodes go on without it.
+    ///
+    /// # Errors
+    /// When the configuration cannot lead to a cluster.
+    pub async fn open(
+        config: KubeConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send + 'static), ConnectError> {
+        let client = config.access.client().await?;
+        Self::with_client(client, config, clock)
+    }
+
+    /// The same with a client of the caller's.
+    ///
+    /// # Errors
+    /// When the configuration cannot be right.
+    pub fn with_client(
+        client: Client,
+        config: KubeConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send + 'static), ConnectError> {
+        config.check()?;
+        let touched = Arc::new(Touched::default());
+        let (caches, watching) = Caches::open(&client, &config.installation, &touched);
+        let runtime = Arc::new(Self {
+            config,
+            caches,
+            touched,
+            filled: AtomicBool::new(false),
+            client: Kube(client),
+            clock,
+            evidence: Evidence::default(),
+        });
+        let keeping = Arc::clone(&runtime).keep_all();
+        Ok((runtime, async move {
+            tokio::join!(watching, keeping);
+        }))
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { client: &self.client.0, config: &self.config }
+    }
+
+    /// A node's set and the wish in it, as they are now.
+    pub(crate) async fn ask(
+        &self,
+        node: NodeId,
+    ) -> Result<Option<(Wish, StatefulSet)>, RuntimeError> {
+        let labels =
+            format!("{}={},{}={node}", names::INSTALLATION, self.config.installation, names::NODE);
+        let sets = Api::<StatefulSet>::all(self.client.0.clone());
+        let found = sets.list(&ListParams::default().labels(&labels)).await;
+        let found = found.map_err(|error| of_api("a node's StatefulSet", error))?.items;
+        let Some(set) = found.into_iter().next() else { return Ok(None) };
+        match Wish::read(set.metadata.annotations.as_ref()) {
+            Some(wish) => Ok(Some((wish, set))),
+            None => Err(RuntimeError::Conflict(format!("{}: its wish", write::called(&set)))),
+        }
+    }
+
+    /// What is not well is told with what the cluster says about it.
+    async fn tell(&self, known: Known<'_>) -> Workload {
+        let now = self.clock.now();
+        let Known { wish, stateful_set, pod, claim, client_service } = known;
+        let seen =
+            |events| Seen { stateful_set: Some(stateful_set), pod, claim, client_service, events };
+        let told = observe::workload(&self.config.expose, wish, &seen(&[]), now);
+        if told.state == WorkloadState::Running && told.trouble.is_none() || !wish.run {
+            return told;
+        }
+        let events = self.evidence.of(&self.client.0, &wish.namespace()).await;
+        let events: Vec<Event> = evidence::about(&events, &names_of(wish));
+        observe::workload(&self.config.expose, wish, &seen(&events), now)
+    }
+
+    /// That what is missing in the caches is missing in the cluster.
+    async fn filled(&self) -> Result<(), RuntimeError> {
+        if self.filled.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let filled = tokio::time::timeout(FILL_PATIENCE, self.caches.filled()).await;
+        filled.map_err(|_| RuntimeError::Transient("the cluster has not answered yet".to_owned()))
+    }
+}
+
+/// What is known of one node.
+struct Known<'a> {
+    wish: &'a Wish,
+    stateful_set: &'a StatefulSet,
+    pod: Option<&'a Pod>,
+    claim: Option<&'a PersistentVolumeClaim>,
+    client_service: Option<&'a Service>,
+}
+
+#[async_trait]
+impl Runtime for KubeRuntime {
+    async fn apply(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
+        let found = self.ask(spec.node).await?;
+        let mut wish = Wish::new(spec);
+        if let Some((before, live)) = &found {
+            if live.metadata.deletion_timestamp.is_some() {
+                return Err(RuntimeError::Conflict("the workload is being removed".to_owned()));
+            }
+            if before.generation > wish.generation {
+                return Ok(());
+            }
+            // A node's objects keep the name that they were made with.
+            wish.name.clone_from(&before.name);
+        }
+        let objects = build::node(&self.config, &wish, spec.enrolment.token.as_ref());
+        let live = found.as_ref().map(|(_, live)| live);
+        self.target().apply(&wish, objects, live).await
+    }
+
+    async fn observe(&self, node: NodeId) -> Result<Option<Workload>, RuntimeError> {
+        let Some((wish, set)) = self.ask(node).await? else { return Ok(None) };
+        let (namespace, object) = (wish.namespace(), wish.object());
+        let target = self.target();
+        let (pods, claims) = (target.within::<Pod>(&namespace), target.within(&namespace));
+        let services = target.within::<Service>(&namespace);
+        let (pod, claim, service) =
+            (names::pod(&object), names::claim(&object), names::client_service(&object));
+        let (pod, claim, client_service) = tokio::try_join!(
+            pods.get_opt(&pod),
+            claims.get_opt(&claim),
+            services.get_opt(&service)
+        )
+        .map_err(|error| of_api(&object, error))?;
+        let known = Known {
+            wish: &wish,
+            stateful_set: &set,
+            pod: pod.as_ref(),
+            claim: claim.as_ref(),
+            client_service: client_service.as_ref(),
+        };
+        Ok(Some(self.tell(known).await))
+    }
+
+    async fn list(&self) -> Result<Vec<Workload>, RuntimeError> {
+        self.filled().await?;
+        let caches = &self.caches;
+        let told = stream::iter(caches.stateful_sets.state()).map(|set| async move {
+            let wish = Wish::read(set.metadata.annotations.as_ref())?;
+            let (namespace, object) = (wish.namespace(), wish.object());
+            let pod = get(&caches.pods, &namespace, &names::pod(&object));
+            let claim = get(&caches.claims, &namespace, &names::claim(&object));
+            let service = get(&caches.services, &namespace, &names::client_service(&object));
+            let known = Known {
+                wish: &wish,
+                stateful_set: &set,
+                pod: pod.as_deref(),
+                claim: claim.as_deref(),
+                client_service: service.as_deref(),
+            };
+            Some(self.tell(known).await)
+        });
+        Ok(told.buffer_unordered(ASKED_AT_ONCE).filter_map(std::future::ready).collect().await)
+    }
+
+    async fn remove(&self, node: NodeId) -> Result<(), RuntimeError> {
+        let Some((wish, live)) = self.ask(node).await? else { return Ok(()) };
+        self.target().remove(&wish, &live, self.clock.now()).await
+    }
+
+    async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError> {
+        self.filled().await?;
+        let built = build::budget(&self.config, quorum.consortium, quorum.ledger, quorum.stay);
+        let namespace = names::namespace(quorum.consortium);
+        let cached = get(&self.caches.budgets, &namespace, &built.name_any());
+        if cached.is_some_and(|live| write::is_as_built(&built, &live)) {
+            return Ok(());
+        }
+        let budgets = self.target().within(&namespace);
+        write(&budgets, &self.config.installation, &built).await.map(drop)
+    }
+
+    async fn forget(&self, consortium: ConsortiumId) -> Result<(), RuntimeError> {
+        self.target().forget(&names::namespace(consortium)).await
+    }
+
+    async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
+        let Some((wish, _)) = self.ask(node).await? else { return Ok(String::new()) };
+        let pods = self.target().within::<Pod>(&wish.namespace());
+        let name = names::pod(&wish.object());
+        let parameters = LogParams {
+            container: Some(build::CONTAINER.to_owned()),
+            tail_lines: Some(i64::from(lines.min(LOG_LINES_MAX))),
+            ..LogParams::default()
+        };
+        match pods.logs(&name, &parameters).await {
+            Ok(text) => Ok(text),
+            // No pod, or its container has not been started yet: nothing has been said.
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(String::new()),
+            Err(error) => Err(of_api(&name, error)),
+        }
+    }
+
+    async fn retained(&self) -> Result<Vec<RetainedVolume>, RuntimeError> {
+        volume::retained(&self.client.0, &self.config.installation).await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u32, RuntimeError> {
+        volume::purge(&self.client.0, &self.config.installation, before).await
+    }
+}

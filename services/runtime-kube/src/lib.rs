@@ -1,0 +1,29 @@
+//! Ledger nodes as StatefulSets of a Kubernetes cluster.
+//!
+//! Owns what a workload is made of in a cluster, how it is written there and what is read back. The
+//! only crate that knows Kubernetes. Must not know the database, the API or what a ledger is for.
+//!
+//! A wish becomes objects (`build`, pure), which are written where they differ (`apply`, `write`)
+//! and kept so (`keep`); what is there is read from watches and turned into a workload (`observe`,
+//! pure). The wish itself
+//! lies in an annotation of the StatefulSet: nothing is remembered here.
+
+mod apply;
+mod build;
+mod config;
+mod difference;
+mod driver;
+mod error;
+mod evidence;
+mod keep;
+mod names;
+mod observe;
+mod remove;
+mod volume;
+mod watch;
+mod wish;
+mod write;
+
+pub use config::{Access, Expose, KubeConfig, Source, Spread};
+pub use driver::KubeRuntime;
+pub use error::ConnectError;

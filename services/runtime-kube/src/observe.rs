@@ -1,0 +1,261 @@
+//! From what is in the cluster to what a node does: no questions, no clock.
+
+use hansa_core::Timestamp;
+use hansa_runtime::{Fault, Instance, Placement, Trouble, Workload, WorkloadState};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, Service},
+};
+use kube::ResourceExt as _;
+
+use crate::{
+    build::{HTTP_PORT, METRICS_PORT, P2P_PORT},
+    config::Expose,
+    names,
+    wish::Wish,
+};
+
+/// How long a container must have run to be well again, seconds.
+const WELL_AFTER_S: i64 = 60;
+/// Characters of evidence.
+const DETAIL_MAX: usize = 2_000;
+
+/// What is there of one node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) stateful_set: Option<&'a StatefulSet>,
+    pub(crate) pod: Option<&'a Pod>,
+    pub(crate) claim: Option<&'a PersistentVolumeClaim>,
+    pub(crate) client_service: Option<&'a Service>,
+    /// About the set, the pod and the claim, oldest first.
+    pub(crate) events: &'a [Event],
+}
+
+/// What a node does.
+pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Timestamp) -> Workload {
+    let container = seen.pod.and_then(container);
+    let is_well = container.is_some_and(|container| runs_for(container, now) >= WELL_AFTER_S);
+    let restarts = container.map_or(0, |c| u32::try_from(c.restart_count).unwrap_or(0));
+    Workload {
+        node: wish.node,
+        generation: wish.generation,
+        state: state(wish, seen),
+        placement: placement(expose, wish, seen),
+        restarts: if is_well { 0 } else { restarts },
+        trouble: if is_well || !wish.run { None } else { trouble(wish, seen) },
+    }
+}
+
+/// Whether a pod is of an older wish and has not been told to go.
+pub(crate) fn is_outdated(wish: &Wish, pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && pod_generation(pod) != Some(wish.generation.get())
+}
+
+fn pod_generation(pod: &Pod) -> Option<i64> {
+    pod.annotations().get(names::GENERATION)?.parse().ok()
+}
+
+fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+/// Seconds that a container has been running.
+fn runs_for(container: &ContainerStatus, now: Timestamp) -> i64 {
+    let running = container.state.as_ref().and_then(|state| state.running.as_ref());
+    let since = running.and_then(|running| running.started_at.as_ref());
+    since.map_or(0, |since| now.unix_micros() / 1_000_000 - since.0.as_second())
+}
+
+fn state(wish: &Wish, seen: &Seen<'_>) -> WorkloadState {
+    if seen.stateful_set.is_none_or(|set| set.metadata.deletion_timestamp.is_some()) {
+        return WorkloadState::Stopping;
+    }
+    let Some(pod) = seen.pod else {
+        return if wish.run { WorkloadState::Starting } else { WorkloadState::Stopped };
+    };
+    if !wish.run {
+        return WorkloadState::Stopping;
+    }
+    if pod.metadata.deletion_timestamp.is_some()
+        || pod_generation(pod) != Some(wish.generation.get())
+    {
+        return WorkloadState::Starting;
+    }
+    let Some(state) = container(pod).and_then(|container| container.state.as_ref()) else {
+        return WorkloadState::Starting;
+    };
+    if state.running.is_some() {
+        WorkloadState::Running
+    } else if state.terminated.is_some()
+        || state.waiting.as_ref().is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"))
+    {
+        WorkloadState::BackingOff
+    } else {
+        WorkloadState::Starting
+    }
+}
+
+fn placement(expose: &Expose, wish: &Wish, seen: &Seen<'_>) -> Placement {
+    let (namespace, object) = (wish.namespace(), wish.object());
+    let host = format!("{object}.{namespace}.svc");
+    Placement {
+        p2p_address: format!("{host}:{P2P_PORT}"),
+        http_address: seen
+            .client_service
+            .and_then(|service| address(expose, service))
+            .map(|address| format!("https://{address}"))
+            .unwrap_or_default(),
+        metrics_address: format!("http://{host}:{METRICS_PORT}/metrics"),
+        volume: format!("{namespace}/{}", names::claim(&object)),
+        instance: seen.pod.and_then(instance),
+    }
+}
+
+/// `host:port` of a client service; nothing while it has none.
+pub(crate) fn address(expose: &Expose, service: &Service) -> Option<String> {
+    let spec = service.spec.as_ref()?;
+    let host = |address: &str| {
+        if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+    };
+    match expose {
+        Expose::ClusterIp => Some(format!("{}:{HTTP_PORT}", host(spec.cluster_ip.as_ref()?))),
+        Expose::NodePort { host: name } => {
+            Some(format!("{}:{}", host(name), spec.ports.as_ref()?.first()?.node_port?))
+        }
+        Expose::LoadBalancer => {
+            let balancer = service.status.as_ref()?.load_balancer.as_ref()?;
+            let way = balancer.ingress.as_ref()?.first()?;
+            let way = way.hostname.as_ref().or(way.ip.as_ref())?;
+            Some(format!("{}:{HTTP_PORT}", host(way)))
+        }
+    }
+}
+
+/// The container that runs.
+fn instance(pod: &Pod) -> Option<Instance> {
+    let container = container(pod)?;
+    container.state.as_ref()?.running.as_ref()?;
+    Some(Instance::Container {
+        namespace: pod.namespace()?,
+        pod: pod.name_any(),
+        machine: pod.spec.as_ref()?.node_name.clone()?,
+        id: container.container_id.clone()?,
+    })
+}
+
+fn trouble(wish: &Wish, seen: &Seen<'_>) -> Option<Trouble> {
+    let found = match seen.pod {
+        None => of_events(seen.events),
+        Some(pod) => of_pod(pod, seen).or_else(|| {
+            // One that never came to a container.
+            container(pod).is_none().then(|| of_events(seen.events)).flatten()
+        }),
+    };
+    let (fault, detail) = found.or_else(|| of_volume(wish, seen.claim))?;
+    Some(Trouble { fault, detail: detail.chars().take(DETAIL_MAX).collect() })
+}
+
+type Found = (Fault, String);
+
+fn of_pod(pod: &Pod, seen: &Seen<'_>) -> Option<Found> {
+    let status = pod.status.as_ref()?;
+    if status.reason.as_deref() == Some("Evicted") {
+        return Some((Fault::Evicted, status.message.clone().unwrap_or_default()));
+    }
+    if let Some(found) = container(pod).and_then(|container| of_container(container, seen.events)) {
+        return Some(found);
+    }
+    let unscheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
+    let message = unscheduled.message.clone().unwrap_or_default();
+    let is_unbound = seen.claim.is_none_or(|claim| phase(claim) != Some("Bound"));
+    let is_volume = is_unbound && message.to_lowercase().contains("persistentvolume");
+    let fault = if is_volume { Fault::VolumePending } else { Fault::Unschedulable };
+    let more = is_volume.then(|| of_events(seen.events)).flatten();
+    Some((fault, more.map_or(message, |(_, detail)| detail)))
+}
+
+fn of_container(container: &ContainerStatus, events: &[Event]) -> Option<Found> {
+    let state = container.state.as_ref()?;
+    let last = container.last_state.as_ref();
+    let ended = state.terminated.as_ref().or(last.and_then(|last| last.terminated.as_ref()));
+    if let Some(waiting) = &state.waiting {
+        let (reason, message) = (waiting.reason.as_deref(), waiting.message.clone());
+        let message = message.unwrap_or_else(|| reason.unwrap_or_default().to_owned());
+        match reason.unwrap_or_default() {
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "RegistryUnavailable" => {
+                return Some((Fault::ImageMissing, message));
+            }
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+                return Some((Fault::Rejected, message));
+            }
+            _ => {}
+        }
+    }
+    let ended = ended?;
+    let how = match ended.signal {
+        Some(signal) => format!("ended with signal {signal}"),
+        None => format!("ended with status {}", ended.exit_code),
+    };
+    // By the container's own setting, the last lines of its log.
+    let words = ended.message.as_deref().unwrap_or_default().trim();
+    let detail = if words.is_empty() { how } else { format!("{how}: {words}") };
+    if ended.reason.as_deref() == Some("OOMKilled") {
+        return Some((Fault::OutOfMemory, detail));
+    }
+    let probed = events.iter().rev().find(|event| {
+        let message = event.message.as_deref().unwrap_or_default().to_lowercase();
+        event.reason.as_deref() == Some("Killing") && message.contains("liveness")
+            || event.reason.as_deref() == Some("Unhealthy") && message.starts_with("liveness")
+    });
+    match probed {
+        Some(event) => {
+            let message = event.message.as_deref().unwrap_or_default();
+            Some((Fault::Unresponsive, format!("{message}; {detail}")))
+        }
+        None => Some((Fault::Crashed, detail)),
+    }
+}
+
+/// What the newest complaint says.
+fn of_events(events: &[Event]) -> Option<Found> {
+    let event = events.iter().rev().find(|event| event.type_.as_deref() == Some("Warning"))?;
+    let (reason, message) = (event.reason.as_deref()?, event.message.clone()?);
+    let fault = match reason {
+        "FailedCreate" if message.contains("exceeded quota") => Fault::QuotaExceeded,
+        "FailedCreate" if message.contains("being terminated") => Fault::NamespaceTerminating,
+        "FailedCreate" => Fault::Rejected,
+        "ProvisioningFailed" | "FailedMount" | "FailedAttachVolume" | "FailedBinding" => {
+            Fault::VolumePending
+        }
+        "FailedScheduling" => Fault::Unschedulable,
+        "Evicted" => Fault::Evicted,
+        _ => return None,
+    };
+    Some((fault, message))
+}
+
+fn phase(claim: &PersistentVolumeClaim) -> Option<&str> {
+    claim.status.as_ref()?.phase.as_deref()
+}
+
+/// A volume that was asked to grow and has not.
+fn of_volume(wish: &Wish, claim: Option<&PersistentVolumeClaim>) -> Option<Found> {
+    let claim = claim?;
+    let status = claim.status.as_ref()?;
+    let has = status.capacity.as_ref()?.get("storage")?;
+    let asked = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?;
+    let wanted = crate::build::volume_size(wish);
+    if *asked != wanted || has == asked {
+        return None;
+    }
+    Some((Fault::VolumeGrowing, format!("it has {}, {} were asked for", has.0, asked.0)))
+}
