@@ -13,7 +13,7 @@ use crate::{folder::Folder, images, network::Network, parts::Parts};
 /// The lab's one real node.
 pub(crate) const NODE: &str = "lab";
 /// Where the container runtime listens, inside.
-pub(crate) const CONTAINERD: &str = "/run/containerd/containerd.sock";
+pub const CONTAINERD: &str = "/run/containerd/containerd.sock";
 const ETCD: &str = "http://127.0.0.1:2379";
 
 /// A program of the lab with its arguments.

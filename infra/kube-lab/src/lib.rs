@@ -22,6 +22,7 @@ mod parts;
 mod processes;
 mod supervisor;
 
+pub use components::CONTAINERD;
 pub use inside::run as inside;
 pub use keeper::{keep, sweep};
 pub use lab::{Lab, Status};

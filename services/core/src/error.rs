@@ -27,6 +27,8 @@ pub enum Kind {
     Member,
     /// An offer of a seat.
     Invitation,
+    /// A cluster that nodes can run in.
+    Cluster,
     /// One chain.
     Ledger,
     /// One ledger node.
@@ -49,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// All nouns, for tables that must cover each.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Tenant,
         Self::User,
         Self::Session,
@@ -57,6 +59,7 @@ impl Kind {
         Self::Consortium,
         Self::Member,
         Self::Invitation,
+        Self::Cluster,
         Self::Ledger,
         Self::Node,
         Self::Block,
@@ -79,6 +82,7 @@ impl Kind {
             Self::Consortium => "consortium",
             Self::Member => "member",
             Self::Invitation => "invitation",
+            Self::Cluster => "cluster",
             Self::Ledger => "ledger",
             Self::Node => "node",
             Self::Block => "block",

@@ -65,6 +65,8 @@ id! {
     SessionId
     /// A machine's long-lived credential.
     ApiKeyId
+    /// A cluster that nodes can run in.
+    ClusterId
     /// A group of member tenants that owns ledgers.
     ConsortiumId
     /// A tenant's seat in a consortium.

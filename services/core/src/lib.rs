@@ -22,8 +22,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, IdempotencyConflict, Kind, Refusal, Result, Rule, Violation};
 pub use generation::{Generation, Revision};
 pub use id::{
-    ApiKeyId, AuditActId, ConsortiumId, EnrolmentTokenId, EventId, IncidentId, InvitationId,
-    LedgerId, MemberId, NodeId, OperationId, RequestId, SessionId, TenantId, UserId,
+    ApiKeyId, AuditActId, ClusterId, ConsortiumId, EnrolmentTokenId, EventId, IncidentId,
+    InvitationId, LedgerId, MemberId, NodeId, OperationId, RequestId, SessionId, TenantId, UserId,
 };
 pub use mac::{Mac, Purpose, Tag};
 pub use name::{Name, NameError};

@@ -123,6 +123,19 @@ pub const DATABASE_LOCK_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an open transaction may be idle: a forgotten one holds locks and delays events.
 pub const DATABASE_IDLE_TRANSACTION_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// Bytes of a cluster's kubeconfig.
+pub const KUBECONFIG_BYTES_MAX: usize = 48 * 1024;
+/// Characters of a host name (RFC 1035).
+pub const HOST_LEN_MAX: usize = 253;
+/// Characters of an image's reference.
+pub const IMAGE_LEN_MAX: usize = 512;
+/// Networks and namespaces in each list of a cluster's settings.
+pub const CLUSTER_SOURCES_MAX: usize = 64;
+/// Clusters of one installation.
+pub const CLUSTERS_MAX: u32 = 100;
+/// Between two looks at a cluster.
+pub const CLUSTER_PROBE_EVERY: Duration = Duration::from_secs(60);
+
 /// Life of a node's enrolment token.
 pub const ENROLMENT_TOKEN_LIFE: Duration = Duration::from_hours(1);
 /// Signatures over nodes in one approval: a member's nodes of one ledger.

@@ -9,6 +9,7 @@ mod api_key;
 mod approval;
 mod audit_event;
 mod block;
+mod cluster;
 mod consortium;
 pub mod enrolment;
 mod event;
@@ -39,6 +40,11 @@ pub use approval::{
 };
 pub use audit_event::{AuditEvent, AuditPhase, AuditResult};
 pub use block::{BlockDocument, BlockList, ReceiptDocument};
+pub use cluster::{
+    Cidr, Cluster, ClusterAccess, ClusterAccessKind, ClusterCreate, ClusterPhase, ClusterReport,
+    ClusterSettings, ClusterUpdate, Expose, Host, ImageDigest, Kubeconfig, Source, Spread,
+    StorageClass,
+};
 pub use consortium::{
     Comparator, Consortium, ConsortiumCreate, ConsortiumPhase, ConsortiumUpdate, Relation,
     VotingPolicy,
@@ -49,8 +55,8 @@ pub use incident::{Incident, IncidentKind};
 pub use invitation::{Invitation, InvitationAccept, InvitationCreate, InvitationPhase};
 pub use ledger::{ConsensusPolicy, CryptoSuite, Ledger, LedgerCreate, LedgerPhase, LedgerUpdate};
 pub use list::{
-    ApiKeyList, AuditEventList, ConsortiumList, IncidentList, InvitationList, LedgerList,
-    MemberList, NodeList, OperationList, TenantList, UserList,
+    ApiKeyList, AuditEventList, ClusterList, ConsortiumList, IncidentList, InvitationList,
+    LedgerList, MemberList, NodeList, OperationList, TenantList, UserList,
 };
 pub use me::{Caller, Me};
 pub use member::{Member, MemberPhase};

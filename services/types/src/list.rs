@@ -30,6 +30,8 @@ list! {
     UserList of crate::User;
     /// A page of API keys, newest first.
     ApiKeyList of crate::ApiKey;
+    /// A page of clusters, newest first.
+    ClusterList of crate::Cluster;
     /// A page of consortiums, newest first.
     ConsortiumList of crate::Consortium;
     /// A page of members, in order of joining.

@@ -8,8 +8,10 @@ mod console;
 mod controller;
 mod metrics;
 mod server;
+mod tls;
 
 pub(crate) use api::{ApiParts, ApiService};
 pub(crate) use controller::{ControllerParts, ControllerService};
 pub(crate) use metrics::Metrics;
-pub(crate) use server::{DRAIN_TIME_MAX, bind, serve};
+pub(crate) use server::{DRAIN_TIME_MAX, bind, serve, serve_tls};
+pub(crate) use tls::TlsFiles;

@@ -13,7 +13,9 @@ use hansa_telemetry::Shutdown;
 use serde::Deserialize;
 
 use super::config::{self, DatabaseConfig, VaultConfig, key, public_url};
-use crate::assembly::{ApiParts, ApiService, DRAIN_TIME_MAX, Metrics, bind, serve};
+use crate::assembly::{
+    ApiParts, ApiService, DRAIN_TIME_MAX, Metrics, TlsFiles, bind, serve, serve_tls,
+};
 
 /// Answer the API, with the console beside it.
 #[derive(Debug, Args)]
@@ -38,6 +40,8 @@ pub(super) struct ApiConfig {
     /// Further origins whose pages may use a session; the public address is one.
     #[serde(default)]
     origins: Vec<String>,
+    /// Answers over TLS with these; none where a proxy does that.
+    tls: Option<TlsFiles>,
     /// Folder of the built console; none for the API only.
     console: Option<PathBuf>,
     database: DatabaseConfig,
@@ -69,6 +73,7 @@ impl ApiConfig {
 
     /// Opens everything that the file names, and starts nothing.
     pub(super) fn check(self) -> Result<()> {
+        self.tls.as_ref().map(TlsFiles::open).transpose()?;
         ApiService::assemble(self.parts()?, &Metrics::new()?).map(drop)
     }
 
@@ -78,6 +83,7 @@ impl ApiConfig {
             metrics: _,
             public_url: url,
             origins,
+            tls: _,
             console,
             database,
             vault,
@@ -108,6 +114,7 @@ impl Api {
         let config = ApiConfig::read(&self.config)?;
         let listener = bind(config.listen, "listen").await?;
         let measured = bind(config.metrics, "metrics").await?;
+        let tls = config.tls.clone();
         let metrics = Metrics::new()?;
         let ApiService { control: _control, router, store, follower } =
             ApiService::assemble(config.parts()?, &metrics)?;
@@ -115,7 +122,10 @@ impl Api {
         let follower = tokio::spawn(follower);
         let metrics = tokio::spawn(metrics.serve(measured, shutdown.clone()));
         tracing::info!(address = %listener.local_addr()?, "the API answers");
-        let served = tokio::spawn(serve(router, listener, shutdown));
+        let served = match tls {
+            Some(files) => tokio::spawn(serve_tls(router, listener, files, shutdown)?),
+            None => tokio::spawn(serve(router, listener, shutdown)),
+        };
         hansa_telemetry::terminated().await?;
         ender.end();
         served.await?;
