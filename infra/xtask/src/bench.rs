@@ -90,8 +90,9 @@ fn launch(settings: &[&str]) -> Result<()> {
         demo: false,
         state: Some(state.clone()),
         port: Some(LAUNCH_PORT.to_owned()),
+        kube: false,
     };
-    let measured = up::start(&options, None)
+    let measured = up::start(&options, None, None)
         .and_then(|_| Ok(options.dev().arg("measure-launches").args(settings).status()?));
     up::stop(&options)?;
     fs::remove_dir_all(&state)?;

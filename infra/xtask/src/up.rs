@@ -13,11 +13,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{
     asks_for_help,
     cargo::{cargo, root, target_folder},
-    packages,
+    images, kube_lab, packages,
 };
 
 const UP_HELP: &str = "\
-cargo xtask up [--detach] [--state DIR] [--port N] [--no-demo]
+cargo xtask up [--detach] [--state DIR] [--port N] [--no-demo] [--runtime process|kube]
 
 Installs what is missing, builds the console and the programs, starts a control plane on this
 machine and walks the main job: two members, four ledger nodes, signed SQL, faults that are put
@@ -27,6 +27,8 @@ right. Stays in the foreground; Ctrl-C ends the control plane, the nodes go on.
   --state DIR   everything that is kept (~/.local/state/hansa, or /var/lib/hansa for root)
   --port N      port of the API and the console (8080)
   --no-demo     does not walk the main job
+  --runtime R   where the demo's nodes run: process (default), or kube for the cluster that
+                `cargo xtask kube-lab up` has started
 
 A second `up` on the same state adopts what runs. Needs the Rust toolchain and Debian's package
 sources; within 25 minutes on 2 cores from nothing, 30 seconds when warm.
@@ -51,12 +53,15 @@ pub(crate) struct Options {
     pub(crate) demo: bool,
     pub(crate) state: Option<PathBuf>,
     pub(crate) port: Option<String>,
+    /// The demo's nodes run in the lab's cluster.
+    pub(crate) kube: bool,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self> {
         let program = target_folder().join("debug/hansa");
-        let mut options = Self { program, detach: false, demo: true, state: None, port: None };
+        let mut options =
+            Self { program, detach: false, demo: true, state: None, port: None, kube: false };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
@@ -64,6 +69,13 @@ impl Options {
                 "--no-demo" => options.demo = false,
                 "--state" => options.state = Some(rest.next().context("--state DIR")?.into()),
                 "--port" => options.port = Some(rest.next().context("--port N")?.clone()),
+                "--runtime" => {
+                    options.kube = match rest.next().context("--runtime process|kube")?.as_str() {
+                        "process" => false,
+                        "kube" => true,
+                        other => bail!("there is no runtime {other:?}: process or kube"),
+                    }
+                }
                 other => bail!("{other:?} is not understood; see --help"),
             }
         }
@@ -78,6 +90,36 @@ impl Options {
             command.arg("--state").arg(state);
         }
         command
+    }
+}
+
+/// What the lab's cluster is registered as.
+const CLUSTER: &str = "lab";
+
+/// The cluster of a lab that runs, with the nodes' image.
+pub(crate) struct Cluster {
+    kubeconfig: PathBuf,
+    /// This machine, seen from the cluster.
+    host: String,
+    image: String,
+}
+
+impl Cluster {
+    /// The lab that runs in its usual place; the image of this tree is given to it.
+    fn find() -> Result<Self> {
+        let status = kube_lab::ask(&["status", "-o", "json"])?;
+        let status: serde_json::Value = serde_json::from_str(&status)?;
+        ensure!(
+            status["ready"] == true,
+            "no cluster runs: start one with `cargo xtask kube-lab up`"
+        );
+        let text =
+            |name: &str| status[name].as_str().map(str::to_owned).context("the lab's status");
+        say("making the nodes' image");
+        let archive = images::NODE.make(false)?;
+        let archive = archive.to_str().context("a path in UTF-8")?;
+        let image = kube_lab::ask(&["load-image", archive])?.trim().to_owned();
+        Ok(Self { kubeconfig: text("kubeconfig")?.into(), host: text("host")?, image })
     }
 }
 
@@ -97,11 +139,17 @@ pub(crate) fn up(arguments: &[String]) -> Result<()> {
         say("a control plane runs already: adopting it");
         None
     } else {
-        Some(start(&options, console.as_deref())?)
+        let cluster = if options.kube { Some(Cluster::find()?) } else { None };
+        Some(start(&options, console.as_deref(), cluster.as_ref())?)
     };
     if options.demo {
         say("walking the main job");
-        let walked = options.dev().arg("demo").status()?;
+        let mut demo = options.dev();
+        demo.arg("demo");
+        if options.kube {
+            demo.args(["--runtime", CLUSTER]);
+        }
+        let walked = demo.status()?;
         ensure!(walked.success(), "the main job was not walked to its end");
     }
     println!();
@@ -192,7 +240,11 @@ fn last_lines(text: &str) -> String {
 }
 
 /// Starts the control plane and waits until it answers.
-pub(crate) fn start(options: &Options, console: Option<&Path>) -> Result<Child> {
+pub(crate) fn start(
+    options: &Options,
+    console: Option<&Path>,
+    cluster: Option<&Cluster>,
+) -> Result<Child> {
     // Beside another installation's, which has another port.
     let port = options.port.as_deref().unwrap_or("8080");
     let log = target_folder().join(format!("hansa-dev-{port}.log"));
@@ -211,6 +263,10 @@ pub(crate) fn start(options: &Options, console: Option<&Path>) -> Result<Child> 
     }
     if let Some(console) = console {
         command.arg("--console").arg(console);
+    }
+    if let Some(Cluster { kubeconfig, host, image }) = cluster {
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.args(["--enrolment-address", host, "--node-image", image]);
     }
     let file = File::create(&log).with_context(|| log.display().to_string())?;
     let mut child = command
@@ -249,10 +305,12 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
         let read =
             Options::read(&words(&["--detach", "--state", "/s", "--port", "1", "--no-demo"]));
-        let Options { program: _, detach, demo, state, port } = read.unwrap();
+        let Options { program: _, detach, demo, state, port, kube } = read.unwrap();
+        assert!(!kube, "nodes are processes unless asked otherwise");
         assert_eq!((detach, demo, port.as_deref()), (true, false, Some("1")));
         assert_eq!(state, Some("/s".into()));
-        for wrong in [&["--stat", "/s"][..], &["--port"], &["--state"]] {
+        assert!(Options::read(&words(&["--runtime", "kube"])).unwrap().kube);
+        for wrong in [&["--runtime", "cube"][..], &["--stat", "/s"], &["--port"], &["--state"]] {
             assert!(Options::read(&words(wrong)).is_err(), "{wrong:?}");
         }
     }

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hansa_core::Revision;
-use hansa_types::{Consortium, Invitation, Ledger, Member, Node, Operation, Tenant, User};
+use hansa_types::{Cluster, Consortium, Invitation, Ledger, Member, Node, Operation, Tenant, User};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ macro_rules! revised {
         }
     )+};
 }
-revised!(Consortium, Invitation, Ledger, Member, Node, Operation, Tenant, User);
+revised!(Cluster, Consortium, Invitation, Ledger, Member, Node, Operation, Tenant, User);
 
 /// 200 with the resource and its `ETag`.
 pub(crate) struct Tagged<T>(pub(crate) T);

@@ -10,6 +10,7 @@ mod api_key;
 mod approval;
 mod audit_event;
 mod block;
+mod cluster;
 mod consortium;
 mod denial;
 mod enrolment;

@@ -20,8 +20,8 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    access_token, api_key, approval, audit_event, block, consortium, event, incident, invitation,
-    ledger, me, member, node, operation, server::Api, session, tenant, user,
+    access_token, api_key, approval, audit_event, block, cluster, consortium, event, incident,
+    invitation, ledger, me, member, node, operation, server::Api, session, tenant, user,
 };
 
 /// What a repetition does no harm to: each answer is a credential of its own, shown once.
@@ -63,6 +63,7 @@ pub(crate) fn routes() -> (Router<Api>, Value) {
         .merge(access_token::router())
         .merge(me::router())
         .merge(tenant::router())
+        .merge(cluster::router())
         .merge(user::router())
         .merge(api_key::router())
         .merge(consortium::router())

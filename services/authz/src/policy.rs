@@ -57,6 +57,8 @@ impl Action {
 pub enum Subject {
     /// The tenants of the installation.
     Tenants,
+    /// The clusters of the installation.
+    Clusters,
     /// People of the own tenant.
     Users,
     /// The caller's own session and identity.
@@ -88,8 +90,9 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Tenants,
+        Self::Clusters,
         Self::Users,
         Self::Me,
         Self::ApiKeys,
@@ -131,6 +134,12 @@ pub const fn allows(role: Role, action: Action, subject: Subject) -> bool {
         // The operator of the installation makes and ends tenants and has no part in consortiums.
         S::Tenants => match action {
             A::Read | A::Create | A::Delete => platform,
+            _ => false,
+        },
+        // Tenants choose among them; what is behind them is the operator's.
+        S::Clusters => match action {
+            A::Read => viewer || platform,
+            A::Create | A::Modify | A::Delete => platform,
             _ => false,
         },
         // Everybody may see and end their own session.

@@ -3,12 +3,15 @@
 use std::{fmt::Debug, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use hansa_core::{Error, LedgerId, Result, Rule};
+use hansa_core::{Error, LedgerId, Result, Rule, Secret, Uuid, limits};
 use hansa_types::{
     Signature,
-    vault::{Authority, Certificate, CertificateRequest, SignRequest, Signed, VaultKeyList},
+    vault::{
+        Authority, Certificate, CertificateRequest, Kept, SecretText, SignRequest, Signed,
+        VaultKeyList,
+    },
 };
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::body;
@@ -16,7 +19,7 @@ use crate::body;
 /// How long the vault may take.
 const TIME_MAX: Duration = Duration::from_secs(5);
 /// Bytes of its answers.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const ANSWER_BYTES_MAX: usize = 2 * limits::KUBECONFIG_BYTES_MAX + 1024;
 
 /// What the control plane asks of its vault. Private keys never leave it.
 #[async_trait]
@@ -35,6 +38,15 @@ pub trait Vault: Debug + Send + Sync {
 
     /// Issues a node's certificate.
     async fn issue(&self, request: &CertificateRequest) -> Result<Certificate>;
+
+    /// Keeps a secret of the control plane's, in place of the one that was there.
+    async fn secret_put(&self, id: Uuid, secret: &Secret) -> Result<()>;
+
+    /// A secret that is kept.
+    async fn secret_get(&self, id: Uuid) -> Result<Secret>;
+
+    /// Keeps a secret no more; one that is not kept is no error.
+    async fn secret_delete(&self, id: Uuid) -> Result<()>;
 }
 
 /// The vault behind its unix socket.
@@ -58,10 +70,20 @@ impl HttpVault {
     }
 
     async fn ask<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
+        let answer = Self::accepted(request).await?;
+        body::json(answer, ANSWER_BYTES_MAX).await
+    }
+
+    /// Something that has no answer but that it was done.
+    async fn told(request: RequestBuilder) -> Result<()> {
+        Self::accepted(request).await.map(drop)
+    }
+
+    async fn accepted(request: RequestBuilder) -> Result<Response> {
         let answer = request.send().await.map_err(Error::unavailable)?;
         let status = answer.status();
         if status.is_success() {
-            return body::json(answer, ANSWER_BYTES_MAX).await;
+            return Ok(answer);
         }
         #[derive(Deserialize)]
         struct Refused {
@@ -111,5 +133,20 @@ impl Vault for HttpVault {
 
     async fn issue(&self, request: &CertificateRequest) -> Result<Certificate> {
         Self::ask(self.client.post(Self::url("/v1/certificates")).json(request)).await
+    }
+
+    async fn secret_put(&self, id: Uuid, secret: &Secret) -> Result<()> {
+        let kept = Kept { secret: SecretText::new(secret) };
+        Self::told(self.client.put(Self::url(&format!("/v1/secrets/{id}"))).json(&kept)).await
+    }
+
+    async fn secret_get(&self, id: Uuid) -> Result<Secret> {
+        let url = Self::url(&format!("/v1/secrets/{id}"));
+        let kept: Kept = Self::ask(self.client.get(url)).await?;
+        kept.secret.read().ok_or_else(|| Error::internal("the vault's secret is not hexadecimal"))
+    }
+
+    async fn secret_delete(&self, id: Uuid) -> Result<()> {
+        Self::told(self.client.delete(Self::url(&format!("/v1/secrets/{id}")))).await
     }
 }

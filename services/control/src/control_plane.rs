@@ -5,12 +5,12 @@ use std::sync::Arc;
 use hansa_authz::{OpContext, TenantScope};
 use hansa_clients::{Nodes, Vault};
 use hansa_core::{Clock, Mac, Page, PageRequest, PageSize, PageTokens, Result, Secret, Timestamp};
-use hansa_runtime::Runtime;
 use hansa_store::{Store, TenantTx};
 use tokio::sync::watch;
 
 use crate::{
     denial::Denials,
+    fleet::Fleet,
     jwt::{AccessTokens, JwtKeys},
     password::Passwords,
     waiters::Waiters,
@@ -33,7 +33,7 @@ pub struct Config {
     /// Who signs nodes' certificates.
     pub vault: Arc<dyn Vault>,
     /// Where nodes run, for their logs; none when this process cannot reach it.
-    pub runtime: Option<Arc<dyn Runtime>>,
+    pub fleet: Option<Arc<Fleet>>,
     /// How nodes are asked, for what is relayed; none when this process cannot reach them.
     pub nodes: Option<Arc<dyn Nodes>>,
     /// Who issues access tokens, and for whom: the API's public address.
@@ -52,7 +52,7 @@ pub struct ControlPlane {
     pub(crate) waiters: Waiters,
     pub(crate) denials: Denials,
     pub(crate) vault: Arc<dyn Vault>,
-    pub(crate) runtime: Option<Arc<dyn Runtime>>,
+    pub(crate) fleet: Option<Arc<Fleet>>,
     pub(crate) nodes: Option<Arc<dyn Nodes>>,
     pages: PageTokens,
 }
@@ -77,7 +77,7 @@ impl ControlPlane {
             page_key,
             jwt_keys,
             vault,
-            runtime,
+            fleet,
             nodes,
             issuer,
         } = config;
@@ -93,7 +93,7 @@ impl ControlPlane {
             waiters: Waiters::default(),
             denials: Denials::new(),
             vault,
-            runtime,
+            fleet,
             nodes,
             pages: PageTokens::new(page_key),
         };

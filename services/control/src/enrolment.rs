@@ -134,6 +134,10 @@ impl ControlPlane {
                 Some(_) | None => Err(Error::Unauthenticated),
             };
         }
+        // The certificate is for them; a load balancer gives a cluster its own late.
+        if row.p2p_address.is_none() || row.http_address.is_none() {
+            return Err(Error::unavailable("the node's addresses are not known yet"));
+        }
         signature::check(*consensus_key, &statement, *proof)?;
         let hosts = hosts(&[row.p2p_address.as_deref(), row.http_address.as_deref()]);
         self.vault.authority(ledger).await?;

@@ -2,12 +2,12 @@
 
 use hansa_authz::{Action, OpContext};
 use hansa_core::{
-    Error, Kind, LedgerId, NodeId, OperationId, Refusal, Result, Revision, Timestamp, limits,
+    Error, Kind, LedgerId, NodeId, OperationId, Refusal, Result, Revision, Rule, Timestamp, limits,
 };
 use hansa_store::{NewEvent, NewNode, NewOperation};
 use hansa_types::{
     EventKind, LedgerPhase, Node, NodeCreate, NodeList, NodePhase, Operation, OperationKind,
-    RunState, Target,
+    PROCESS, RunState, Target,
 };
 
 use crate::{
@@ -45,6 +45,15 @@ impl ControlPlane {
             if act.tx.node_count(ledger).await? >= limits::NODES_PER_LEDGER_MAX {
                 return Err(Error::QuotaExceeded { limit: limits::NODES_PER_LEDGER_MAX });
             }
+            let cluster = match runtime.as_str() {
+                PROCESS => None,
+                _ => {
+                    let found = act.tx.cluster_by_name(runtime).await?;
+                    let detail = "there is no cluster of this name";
+                    let unknown = || Error::invalid("/runtime", Rule::Unknown, detail);
+                    Some(found.ok_or_else(unknown)?)
+                }
+            };
             let id = NodeId::new();
             act.about(id.uuid());
             let new = NewNode {
@@ -52,7 +61,8 @@ impl ControlPlane {
                 ledger: handle,
                 member: seat,
                 name: name.clone(),
-                runtime: *runtime,
+                runtime: runtime.clone(),
+                cluster,
                 now: act.now,
             };
             act.tx.node_insert(&new).await?;
@@ -100,10 +110,13 @@ impl ControlPlane {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`] when its runtime is not
     /// in reach.
     pub async fn node_logs(&self, context: &OpContext, id: NodeId, lines: u16) -> Result<String> {
-        let (handle, _) = self.reading(context).await?.node_find(id).await?;
+        let mut tx = self.reading(context).await?;
+        let (handle, _) = tx.node_find(id).await?;
         context.authorize(Action::ReadLog, handle.subject())?;
-        let runtime = self.runtime.as_ref();
-        let runtime = runtime.ok_or_else(|| Error::unavailable("no runtime in this process"))?;
+        let cluster = tx.node_cluster(id).await?;
+        let fleet = self.fleet.as_ref();
+        let fleet = fleet.ok_or_else(|| Error::unavailable("no runtime in this process"))?;
+        let runtime = fleet.runtime(cluster).map_err(Error::unavailable)?;
         runtime.logs(id, lines.min(limits::LOG_LINES_MAX)).await.map_err(Error::unavailable)
     }
 

@@ -39,6 +39,8 @@ sites! {
     NodeRemove = "node.remove",
     /// What a node does is recorded.
     NodeRecord = "node.record",
+    /// What was found in a cluster is recorded.
+    ClusterReport = "cluster.report",
     /// A ledger's authority is asked of the vault, which makes it.
     LaunchAuthority = "launch.authority",
     /// A charter is stored.

@@ -1,11 +1,11 @@
 //! What a driver is told about its cluster.
 
 use hansa_core::Secret;
+use hansa_types::ClusterSettings;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde::{Deserialize, Serialize};
 
 use crate::error::ConnectError;
 
@@ -17,20 +17,8 @@ pub struct KubeConfig {
     /// Which installation of the control plane this is: objects of others are left alone. A label's
     /// value: 63 characters of letters, digits, `-`, `_`, `.`.
     pub installation: String,
-    /// The nodes' image, by digest: `registry/name@sha256:…`.
-    pub image: String,
-    /// The storage class of volumes; the cluster's default without it.
-    pub storage_class: Option<String>,
-    /// How nodes of one ledger are spread over machines.
-    pub spread: Spread,
-    /// How clients outside the cluster reach nodes.
-    pub expose: Expose,
-    /// Who may reach nodes as clients, the control plane among them; nobody without an entry.
-    pub clients: Vec<Source>,
-    /// Networks of peers in other places.
-    pub peers: Vec<Source>,
-    /// Who reads metrics.
-    pub watchers: Vec<Source>,
+    /// How nodes run there.
+    pub settings: ClusterSettings,
     /// Authorities that the control plane's certificate may chain to, PEM; the public ones without
     /// it.
     pub enrolment_authority: Option<String>,
@@ -53,6 +41,7 @@ impl Access {
                 let text = std::str::from_utf8(secret.expose())
                     .map_err(|_| ConnectError::Invalid("the kubeconfig is no text".to_owned()))?;
                 let read = Kubeconfig::from_yaml(text).map_err(ConnectError::Kubeconfig)?;
+                check_self_contained(&read)?;
                 Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
                     .await
                     .map_err(ConnectError::Kubeconfig)?
@@ -63,15 +52,36 @@ impl Access {
     }
 }
 
+/// A kubeconfig comes from whoever may register clusters: it must not make this process run
+/// commands or read files.
+fn check_self_contained(kubeconfig: &Kubeconfig) -> Result<(), ConnectError> {
+    let refused = |what: &str| {
+        let why = format!("the kubeconfig names {what}: it must hold its credentials itself");
+        Err(ConnectError::Invalid(why))
+    };
+    let users = kubeconfig.auth_infos.iter().filter_map(|user| user.auth_info.as_ref());
+    for user in users {
+        if user.exec.is_some() || user.auth_provider.is_some() {
+            return refused("a command");
+        }
+        let files = [&user.client_certificate, &user.client_key, &user.token_file];
+        if files.iter().any(|file| file.is_some()) {
+            return refused("files of a user");
+        }
+    }
+    let clusters = kubeconfig.clusters.iter().filter_map(|cluster| cluster.cluster.as_ref());
+    for cluster in clusters {
+        if cluster.certificate_authority.is_some() {
+            return refused("a file of an authority");
+        }
+    }
+    Ok(())
+}
+
 impl KubeConfig {
     /// # Errors
-    /// For an image without a digest and an installation that is no label.
+    /// For an installation that is no label.
     pub(crate) fn check(&self) -> Result<(), ConnectError> {
-        let digest = self.image.split_once("@sha256:").map(|(_, digest)| digest);
-        if !digest.is_some_and(|d| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit())) {
-            let why = format!("the image {:?} is not named by its digest, …@sha256:…", self.image);
-            return Err(ConnectError::Invalid(why));
-        }
         let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         let name = self.installation.as_bytes();
         let ends = [name.first(), name.last()];
@@ -84,41 +94,4 @@ impl KubeConfig {
         }
         Ok(())
     }
-}
-
-/// How nodes of one ledger are spread over machines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spread {
-    /// Never two on one machine: a node waits for a machine instead.
-    Required,
-    /// Two on one machine only when there is no other.
-    #[default]
-    Preferred,
-}
-
-/// How clients outside the cluster reach nodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Expose {
-    /// By the address of the service: they have a route to the cluster's services.
-    #[default]
-    ClusterIp,
-    /// By a port of the cluster's machines.
-    NodePort {
-        /// The name or address that leads to a machine.
-        host: String,
-    },
-    /// By a load balancer for each node.
-    LoadBalancer,
-}
-
-/// Where connections come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A network in CIDR notation.
-    Network(String),
-    /// Pods of a namespace.
-    Namespace(String),
 }

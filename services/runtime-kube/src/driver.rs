@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
-use hansa_core::{Clock, ConsortiumId, NodeId, Timestamp};
+use hansa_core::{Clock, NodeId, Timestamp};
 use hansa_runtime::{
     LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
     WorkloadState,
@@ -53,7 +53,7 @@ pub struct KubeRuntime {
     /// Whether the caches have had their first lists.
     pub(crate) filled: AtomicBool,
     client: Kube,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     evidence: Evidence,
 }
 
@@ -107,6 +107,10 @@ impl KubeRuntime {
         }))
     }
 
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client.0
+    }
+
     pub(crate) fn target(&self) -> Target<'_> {
         Target { client: &self.client.0, config: &self.config }
     }
@@ -134,13 +138,13 @@ impl KubeRuntime {
         let Known { wish, stateful_set, pod, claim, client_service } = known;
         let seen =
             |events| Seen { stateful_set: Some(stateful_set), pod, claim, client_service, events };
-        let told = observe::workload(&self.config.expose, wish, &seen(&[]), now);
+        let told = observe::workload(&self.config.settings.expose, wish, &seen(&[]), now);
         if told.state == WorkloadState::Running && told.trouble.is_none() || !wish.run {
             return told;
         }
         let events = self.evidence.of(&self.client.0, &wish.namespace()).await;
         let events: Vec<Event> = evidence::about(&events, &names_of(wish));
-        observe::workload(&self.config.expose, wish, &seen(&events), now)
+        observe::workload(&self.config.settings.expose, wish, &seen(&events), now)
     }
 
     /// That what is missing in the caches is missing in the cluster.
@@ -244,10 +248,6 @@ impl Runtime for KubeRuntime {
         write(&budgets, &self.config.installation, &built).await.map(drop)
     }
 
-    async fn forget(&self, consortium: ConsortiumId) -> Result<(), RuntimeError> {
-        self.target().forget(&names::namespace(consortium)).await
-    }
-
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
         let Some((wish, _)) = self.ask(node).await? else { return Ok(String::new()) };
         let pods = self.target().within::<Pod>(&wish.namespace());
@@ -270,6 +270,8 @@ impl Runtime for KubeRuntime {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u32, RuntimeError> {
-        volume::purge(&self.client.0, &self.config.installation, before).await
+        let purged = volume::purge(&self.client.0, &self.config.installation, before).await?;
+        self.forget_empty().await?;
+        Ok(purged)
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of the API server, in the contract's words.
 
-use hansa_runtime::RuntimeError;
+use hansa_runtime::{Fault, RuntimeError};
 use kube::Error;
 
 /// Why a cluster cannot be used at all.
@@ -26,13 +26,29 @@ pub(crate) fn of_api(what: &str, error: Error) -> RuntimeError {
         Error::Api(status) => {
             let message = format!("{what}: {} ({})", status.message, status.reason);
             match status.code {
-                403 => RuntimeError::Forbidden(message),
+                403 => {
+                    RuntimeError::Refused { fault: of_refusal(&status.message), detail: message }
+                }
                 // Somebody wrote at the same time: the next look sees it.
-                409 | 404 | 408 | 429 | 500..=599 => RuntimeError::Transient(message),
+                404 | 409 => RuntimeError::Transient(message),
+                408 | 429 | 500..=599 => RuntimeError::Unreachable(message),
                 _ => RuntimeError::Invalid(message),
             }
         }
-        error => RuntimeError::Transient(format!("{what}: {error}")),
+        error => RuntimeError::Unreachable(format!("{what}: {error}")),
+    }
+}
+
+/// The API server answers "forbidden" also for what admission refuses.
+fn of_refusal(message: &str) -> Fault {
+    if message.contains("being terminated") {
+        Fault::NamespaceTerminating
+    } else if message.contains("exceeded quota") {
+        Fault::QuotaExceeded
+    } else if message.contains("violates PodSecurity") || message.contains("admission webhook") {
+        Fault::Rejected
+    } else {
+        Fault::Forbidden
     }
 }
 

@@ -18,12 +18,13 @@ mod evidence;
 mod keep;
 mod names;
 mod observe;
+mod probe;
 mod remove;
 mod volume;
 mod watch;
 mod wish;
 mod write;
 
-pub use config::{Access, Expose, KubeConfig, Source, Spread};
+pub use config::{Access, KubeConfig};
 pub use driver::KubeRuntime;
 pub use error::ConnectError;

@@ -2,6 +2,7 @@
 
 use hansa_core::Timestamp;
 use hansa_runtime::{Fault, Instance, Placement, Trouble, Workload, WorkloadState};
+use hansa_types::Expose;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, Service},
@@ -10,7 +11,6 @@ use kube::ResourceExt as _;
 
 use crate::{
     build::{HTTP_PORT, METRICS_PORT, P2P_PORT},
-    config::Expose,
     names,
     wish::Wish,
 };
@@ -120,7 +120,7 @@ pub(crate) fn address(expose: &Expose, service: &Service) -> Option<String> {
     match expose {
         Expose::ClusterIp => Some(format!("{}:{HTTP_PORT}", host(spec.cluster_ip.as_ref()?))),
         Expose::NodePort { host: name } => {
-            Some(format!("{}:{}", host(name), spec.ports.as_ref()?.first()?.node_port?))
+            Some(format!("{}:{}", host(name.as_str()), spec.ports.as_ref()?.first()?.node_port?))
         }
         Expose::LoadBalancer => {
             let balancer = service.status.as_ref()?.load_balancer.as_ref()?;

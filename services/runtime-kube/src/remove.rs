@@ -1,6 +1,8 @@
 //! A node ends: its volume is put aside, its objects go, its StatefulSet last, because the wish is
 //! there: whoever is cut off begins again with it.
 
+use std::collections::BTreeSet;
+
 use hansa_core::Timestamp;
 use hansa_runtime::RuntimeError;
 use k8s_openapi::{
@@ -18,11 +20,15 @@ use kube::{
 use crate::{
     apply::Target,
     build::{self, NodeObjects},
+    driver::KubeRuntime,
     error::of_api,
     names, volume,
     wish::Wish,
     write::{self, Written},
 };
+
+/// How old a namespace is before it is taken for forgotten: its first node may be on its way.
+const EMPTY_FOR_S: i64 = 600;
 
 impl Target<'_> {
     /// Removes everything of one node but its volume.
@@ -86,6 +92,28 @@ impl Target<'_> {
         secret.metadata.name = Some(name.to_owned());
         secret.metadata.namespace = Some(namespace.to_owned());
         self.delete(namespace, &secret).await
+    }
+}
+
+impl KubeRuntime {
+    /// Ends namespaces that have had neither nodes nor volumes for a while.
+    pub(crate) async fn forget_empty(&self) -> Result<(), RuntimeError> {
+        let now = self.clock.now().unix_micros() / 1_000_000;
+        let sets = self.caches.stateful_sets.state();
+        let claims = self.caches.claims.state();
+        let used: BTreeSet<String> = sets
+            .iter()
+            .filter_map(|set| set.namespace())
+            .chain(claims.iter().filter_map(|claim| claim.namespace()))
+            .collect();
+        for namespace in self.caches.namespaces.state() {
+            let made = namespace.metadata.creation_timestamp.as_ref();
+            let is_old = made.is_some_and(|made| now - made.0.as_second() >= EMPTY_FOR_S);
+            if is_old && !used.contains(&namespace.name_any()) {
+                self.target().forget(&namespace.name_any()).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,8 @@ use hansa_runtime::{
     Instance, Workload,
     conformance::{self, Harness},
 };
-use hansa_runtime_kube::{Access, Expose, KubeConfig, KubeRuntime, Spread};
+use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
+use hansa_types::{ClusterSettings, Expose, ImageDigest, Spread};
 use kube_lab::{Lab, Status, folder::Folder};
 
 /// Names the archive of the nodes' image.
@@ -44,13 +45,15 @@ impl Cluster {
         KubeConfig {
             access: Access::Kubeconfig(Secret::from(kubeconfig)),
             installation: "conformance".to_owned(),
-            image: self.image.clone(),
-            storage_class: None,
-            spread: Spread::Preferred,
-            expose: Expose::ClusterIp,
-            clients: Vec::new(),
-            peers: Vec::new(),
-            watchers: Vec::new(),
+            settings: ClusterSettings {
+                image: ImageDigest::try_from(self.image.clone()).expect("a digest"),
+                storage_class: None,
+                spread: Spread::Preferred,
+                expose: Expose::ClusterIp,
+                clients: Vec::new(),
+                peers: Vec::new(),
+                watchers: Vec::new(),
+            },
             enrolment_authority: None,
         }
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hansa_core::{Clock, ConsortiumId, NodeId, Timestamp, external_write};
+use hansa_core::{Clock, NodeId, Timestamp, external_write};
 use hansa_runtime::{
     Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
     Trouble, Workload, WorkloadSpec,
@@ -364,11 +364,6 @@ impl Runtime for ProcessRuntime {
 
     /// The machine is one: what keeps its nodes is the machine itself.
     async fn keep(&self, _: &Quorum) -> Result<(), RuntimeError> {
-        Ok(())
-    }
-
-    /// All workloads share one folder.
-    async fn forget(&self, _: ConsortiumId) -> Result<(), RuntimeError> {
         Ok(())
     }
 

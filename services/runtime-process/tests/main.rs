@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use hansa_core::{Generation, LedgerId, NodeId, SystemClock, TenantId};
+use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, SystemClock, TenantId};
 use hansa_runtime::{
     Enrolment, Fault, Instance, Runtime, Size, Workload, WorkloadSpec, WorkloadState,
     conformance::{self, Harness},
@@ -96,8 +96,12 @@ async fn the_driver_passes_the_suite() {
     // The reconcilers rely on every line of the contract.
     let machine = Machine::new(WAITS);
     let (runtime, _supervised) = machine.open(31_000..31_400);
-    let harness =
-        Harness { runtime, crash: Box::new(kill), enrolment_url: "http://127.0.0.1:9".to_owned() };
+    let harness = Harness {
+        runtime,
+        crash: Box::new(kill),
+        consortium: ConsortiumId::new(),
+        enrolment_url: "http://127.0.0.1:9".to_owned(),
+    };
     conformance::run(&harness).await;
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hansa_core::{Clock, ConsortiumId, LedgerId, NodeId, Timestamp};
+use hansa_core::{Clock, LedgerId, NodeId, Timestamp};
 
 use crate::{
     Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
@@ -147,10 +147,6 @@ impl Runtime for FakeRuntime {
         Ok(())
     }
 
-    async fn forget(&self, _: ConsortiumId) -> Result<(), RuntimeError> {
-        self.held().check()
-    }
-
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
         let held = self.held();
         held.check()?;
@@ -176,7 +172,7 @@ impl Runtime for FakeRuntime {
 mod tests {
     use super::*;
     use crate::conformance::{self, Harness};
-    use hansa_core::SystemClock;
+    use hansa_core::{ConsortiumId, SystemClock};
 
     /// What tests of the control plane rely on must behave as the drivers do.
     #[tokio::test]

@@ -20,7 +20,7 @@ pub use workload::{
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use hansa_core::{ConsortiumId, NodeId, Timestamp};
+use hansa_core::{NodeId, Timestamp};
 
 /// Lines of a log that can be asked for at once.
 pub const LOG_LINES_MAX: u16 = 1_000;
@@ -34,9 +34,17 @@ pub enum RuntimeError {
     /// Somebody else owns or changed what this is about.
     #[error("the runtime found something that is not ours: {0}")]
     Conflict(String),
-    /// The driver lacks a right where the workload is to run.
-    #[error("the runtime does not allow this: {0}")]
-    Forbidden(String),
+    /// The place where nodes run does not answer. Nodes that run there go on.
+    #[error("the runtime does not answer: {0}")]
+    Unreachable(String),
+    /// The place where nodes run refuses this until somebody changes something.
+    #[error("the runtime refuses this: {detail}")]
+    Refused {
+        /// Why.
+        fault: Fault,
+        /// In its own words.
+        detail: String,
+    },
     /// It can never succeed as asked.
     #[error("the runtime refuses this: {0}")]
     Invalid(String),
@@ -68,16 +76,13 @@ pub trait Runtime: Debug + Send + Sync {
     /// Tells how many nodes of a ledger must stay when machines are emptied.
     async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError>;
 
-    /// Ends what a consortium had besides its workloads. Its retained volumes stay until they are
-    /// purged, and the rest with them; it is called again until nothing is left.
-    async fn forget(&self, consortium: ConsortiumId) -> Result<(), RuntimeError>;
-
     /// The last `lines` lines of its log, at most [`LOG_LINES_MAX`].
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError>;
 
     /// Volumes of workloads that were removed.
     async fn retained(&self) -> Result<Vec<RetainedVolume>, RuntimeError>;
 
-    /// Destroys volumes that were retained before a time; how many.
+    /// Destroys volumes that were retained before a time, and what is left of consortiums that have
+    /// neither workloads nor volumes; how many volumes.
     async fn purge(&self, before: Timestamp) -> Result<u32, RuntimeError>;
 }

@@ -2,8 +2,8 @@
 //! need to drive them.
 
 use hansa_core::{
-    ConsortiumId, Error, Generation, IncidentId, LedgerId, MemberId, Name, NodeId, OperationId,
-    Result, Revision, TenantId, Timestamp, limits,
+    ClusterId, ConsortiumId, Error, Generation, IncidentId, LedgerId, MemberId, Name, NodeId,
+    OperationId, Result, Revision, TenantId, Timestamp, limits,
 };
 use hansa_types::{
     ConsensusPolicy, EventKind, IncidentKind, LedgerPhase, NodeObservation, NodePhase,
@@ -36,6 +36,8 @@ pub struct DrivenNode {
     pub member: MemberId,
     /// Its name.
     pub name: Name,
+    /// The cluster that it runs in; none for a process.
+    pub cluster: Option<ClusterId>,
     /// What it should be doing.
     pub desired: RunState,
     /// What was last recorded.
@@ -61,6 +63,8 @@ pub struct NodeRecord {
     pub phase: NodePhase,
     /// Why it failed.
     pub reason: Option<OperationReason>,
+    /// That in the words of whoever saw it.
+    pub detail: Option<String>,
     /// Where peers reach it.
     pub p2p_address: Option<String>,
     /// Where clients reach it.
@@ -241,11 +245,18 @@ impl SystemTx {
         record: &NodeRecord,
         now: Timestamp,
     ) -> Result<()> {
-        let NodeRecord { phase, reason, p2p_address, http_address, placement, observed_generation } =
-            record;
+        let NodeRecord {
+            phase,
+            reason,
+            detail,
+            p2p_address,
+            http_address,
+            placement,
+            observed_generation,
+        } = record;
         let written = sqlx::query(
             "UPDATE node SET phase = $3, reason = $4, p2p_address = $5, http_address = $6, \
-             placement = $7, observed_generation = $8, revision = revision + 1 \
+             placement = $7, observed_generation = $8, detail = $9, revision = revision + 1 \
              WHERE id = $1 AND revision = $2",
         )
         .bind(node.id.uuid())
@@ -256,6 +267,7 @@ impl SystemTx {
         .bind(http_address)
         .bind(placement.as_ref().map(Json))
         .bind(observed_generation.get())
+        .bind(detail)
         .execute(self.connection())
         .await
         .map_err(database)?;
@@ -619,10 +631,12 @@ fn read_node(row: &PgRow) -> Result<DrivenNode> {
         ledger: row.id("ledger_id")?,
         member: row.id("member_id")?,
         name: row.name("name")?,
+        cluster: row.id_opt("cluster_id")?,
         desired: row.text("desired")?,
         record: NodeRecord {
             phase: row.text("phase")?,
             reason: row.text_opt("reason")?,
+            detail: row.get("detail")?,
             p2p_address: row.get("p2p_address")?,
             http_address: row.get("http_address")?,
             placement: row.json_opt("placement")?,

@@ -10,6 +10,7 @@
 mod api_key;
 mod approval;
 mod audit;
+mod cluster;
 mod consortium;
 mod driven;
 mod enrolment;
@@ -36,6 +37,7 @@ mod user;
 pub use api_key::{ApiKeyCredential, NewApiKey};
 pub use approval::{Approval, NodeEndorsement};
 pub use audit::{AuditChainError, AuditEntry, audit_verify};
+pub use cluster::{DrivenCluster, NewCluster};
 pub use consortium::NewConsortium;
 pub use driven::{
     DrivenLedger, DrivenMember, DrivenNode, FoundIncident, NodePlacement, NodeRecord,

@@ -2,10 +2,10 @@
 
 use hansa_authz::{LedgerHandle, NodeHandle};
 use hansa_core::{
-    Error, Kind, LedgerId, MemberId, Name, NodeId, Page, PageRequest, Position, Result, Revision,
-    Timestamp,
+    ClusterId, Error, Kind, LedgerId, MemberId, Name, NodeId, Page, PageRequest, Position, Result,
+    Revision, Timestamp,
 };
-use hansa_types::{Node, NodePrivate, RunState, RuntimeKind};
+use hansa_types::{Node, NodePrivate, RunState};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
 
@@ -22,8 +22,10 @@ pub struct NewNode {
     pub member: MemberId,
     /// Its name.
     pub name: Name,
-    /// Where it runs.
-    pub runtime: RuntimeKind,
+    /// Where it runs: `process`, or a cluster's name.
+    pub runtime: Name,
+    /// The cluster, if it is one.
+    pub cluster: Option<ClusterId>,
     /// When.
     pub now: Timestamp,
 }
@@ -48,6 +50,7 @@ macro_rules! select {
              reason, p2p_address, http_address, observation, generation, observed_generation, \
              revision, created_at, tenant_id = hansa_tenant() AS own, \
              CASE WHEN tenant_id = hansa_tenant() THEN runtime END AS runtime, \
+             CASE WHEN tenant_id = hansa_tenant() THEN detail END AS detail, \
              CASE WHEN tenant_id = hansa_tenant() THEN placement END AS placement \
              FROM node WHERE phase <> 'deleted' AND ",
             $rest
@@ -61,11 +64,12 @@ impl TenantTx {
     /// # Errors
     /// [`Error::AlreadyExists`] when the ledger has one of this name.
     pub async fn node_insert(&mut self, new: &NewNode) -> Result<()> {
-        let NewNode { id, ledger, member, name, runtime, now } = new;
+        let NewNode { id, ledger, member, name, runtime, cluster, now } = new;
         let tenant = self.scope().tenant();
         sqlx::query(
             "INSERT INTO node (id, tenant_id, consortium_id, ledger_id, member_id, name, runtime, \
-             desired, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8)",
+             cluster_id, desired, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $9, 'running', $8)",
         )
         .bind(id.uuid())
         .bind(tenant.uuid())
@@ -75,6 +79,7 @@ impl TenantTx {
         .bind(name.as_str())
         .bind(runtime.as_str())
         .bind(now.to_offset())
+        .bind(cluster.map(ClusterId::uuid))
         .execute(self.connection())
         .await
         .map(drop)
@@ -97,6 +102,21 @@ impl TenantTx {
         let handle =
             NodeHandle::found(self.scope(), node.id, node.ledger_id, node.consortium_id, own);
         Ok((handle, node))
+    }
+
+    /// The cluster that a node of the own member runs in; none for a process.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn node_cluster(&mut self, id: NodeId) -> Result<Option<ClusterId>> {
+        let row =
+            sqlx::query("SELECT cluster_id FROM node WHERE id = $1 AND tenant_id = hansa_tenant()")
+                .bind(id.uuid())
+                .fetch_optional(self.connection())
+                .await
+                .map_err(database)?
+                .ok_or(Error::NotFound(Kind::Node))?;
+        Read(&row).id_opt("cluster_id")
     }
 
     /// The nodes of a ledger, in order of creation.
@@ -178,8 +198,12 @@ impl TenantTx {
 fn read(row: &PgRow) -> Result<Node> {
     let row = Read(row);
     let placement: Placement = row.json_opt("placement")?.unwrap_or_default();
-    let private = row.text_opt("runtime")?.map(|runtime| NodePrivate {
+    let runtime: Option<String> = row.get("runtime")?;
+    let runtime = runtime.map(Name::try_from).transpose().map_err(Error::internal)?;
+    let detail: Option<String> = row.get("detail")?;
+    let private = runtime.map(|runtime| NodePrivate {
         runtime,
+        detail,
         pid: placement.pid,
         namespace: placement.namespace,
         pod: placement.pod,

@@ -13,7 +13,7 @@ use hansa_store::{
 };
 use hansa_types::{
     ConsensusPolicy, CryptoSuite, DisplayName, Email, InvitationPhase, PublicKey, Relation, Role,
-    RuntimeKind, Signature, TenantKind, VotingPolicy,
+    Signature, TenantKind, VotingPolicy,
 };
 use sqlx::{ConnectOptions, PgConnection};
 
@@ -155,7 +155,8 @@ impl World {
             ledger,
             member: ledger.seat().expect("a seat"),
             name: name(text),
-            runtime: RuntimeKind::Process,
+            runtime: "process".parse().unwrap(),
+            cluster: None,
             now: now(),
         };
         tx.node_insert(&new).await.expect("a node");

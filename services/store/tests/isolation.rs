@@ -193,7 +193,8 @@ async fn a_leaked_handle_is_worth_nothing() {
         ledger: leaked,
         member: leaked.seat().expect("alpha's seat"),
         name: name("spy"),
-        runtime: hansa_types::RuntimeKind::Process,
+        runtime: "process".parse().unwrap(),
+        cluster: None,
         now: now(),
     };
     tx.node_insert(&node).await.expect_err("beta must not add a node to alpha's ledger");

@@ -8,13 +8,8 @@ use utoipa::ToSchema;
 
 use crate::{NodeHealth, OperationReason, word_enum};
 
-word_enum! {
-    /// Where a node runs.
-    RuntimeKind {
-        /// A process of the machine that runs the controller.
-        Process = "process",
-    }
-}
+/// The runtime that is no cluster: processes of the machine that runs the controller.
+pub const PROCESS: &str = "process";
 
 word_enum! {
     /// What a node should be doing.
@@ -82,8 +77,11 @@ const fn yes() -> bool {
 /// What only the node's own member sees.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NodePrivate {
-    /// Where it runs.
-    pub runtime: RuntimeKind,
+    /// Where it runs: `process`, or a cluster's name.
+    pub runtime: Name,
+    /// What went wrong, in the words of whoever saw it: the cluster's event, last lines of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The process's id, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -158,11 +156,11 @@ pub struct Node {
 pub struct NodeCreate {
     /// Unique in the ledger.
     pub name: Name,
-    /// Where it runs.
-    #[serde(default = "default_runtime")]
-    pub runtime: RuntimeKind,
+    /// Where it runs: `process`, or a cluster's name.
+    #[serde(default = "process")]
+    pub runtime: Name,
 }
 
-const fn default_runtime() -> RuntimeKind {
-    RuntimeKind::Process
+fn process() -> Name {
+    PROCESS.parse().expect("a name")
 }

@@ -90,6 +90,32 @@ word_enum! {
         PortsExhausted = "ports_exhausted",
         /// The disk is full.
         DiskFull = "disk_full",
+        /// It used more memory than its size allows.
+        OutOfMemory = "out_of_memory",
+        /// It runs and does not answer whether it is alive.
+        Unresponsive = "unresponsive",
+        /// The cluster cannot get the node's image.
+        ImageMissing = "image_missing",
+        /// No machine of the cluster has room for the node.
+        Unschedulable = "unschedulable",
+        /// The quota of the node's namespace is used up.
+        QuotaExceeded = "quota_exceeded",
+        /// The node's volume does not come.
+        VolumePending = "volume_pending",
+        /// The volume waits for the storage driver to make it larger.
+        VolumeGrowing = "volume_growing",
+        /// The node's namespace is being removed by somebody.
+        NamespaceTerminating = "namespace_terminating",
+        /// The control plane lacks a right in the cluster.
+        ClusterForbidden = "cluster_forbidden",
+        /// The cluster's rules refuse the node.
+        ClusterRejected = "cluster_rejected",
+        /// The cluster moved the node away from its machine.
+        Evicted = "evicted",
+        /// The cluster does not answer.
+        ClusterUnreachable = "cluster_unreachable",
+        /// Something in the cluster has the name and is not ours.
+        ClusterConflict = "cluster_conflict",
         /// The node's token had expired or was used before.
         EnrolmentRefused = "enrolment_refused",
         /// A member has not signed.
@@ -129,12 +155,25 @@ impl OperationReason {
     pub const fn next_action(self) -> NextAction {
         match self {
             Self::DeadlineExceeded | Self::EnrolmentRefused => NextAction::Retry,
-            Self::NodeCrashed | Self::NoAgreement => NextAction::ReadLogs,
+            Self::NodeCrashed | Self::NoAgreement | Self::OutOfMemory | Self::Unresponsive => {
+                NextAction::ReadLogs
+            }
             Self::DiskFull => NextAction::FreeDisk,
             Self::SignatureMissing => NextAction::CollectSignatures,
             Self::AttemptsExhausted
             | Self::ProgramMissing
             | Self::PortsExhausted
+            | Self::ImageMissing
+            | Self::Unschedulable
+            | Self::QuotaExceeded
+            | Self::VolumePending
+            | Self::VolumeGrowing
+            | Self::NamespaceTerminating
+            | Self::ClusterForbidden
+            | Self::ClusterRejected
+            | Self::Evicted
+            | Self::ClusterUnreachable
+            | Self::ClusterConflict
             | Self::VaultUnavailable
             | Self::Internal => NextAction::ContactOperator,
             Self::Cancelled => NextAction::None,

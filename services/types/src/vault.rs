@@ -1,7 +1,8 @@
 //! What the control plane and its vault say to each other. Not part of the public API.
 
-use hansa_core::{LedgerId, NodeId};
+use hansa_core::{LedgerId, NodeId, Secret};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::signature::{PublicKey, Signature};
 
@@ -36,6 +37,45 @@ pub struct SignRequest {
 pub struct Signed {
     /// Ed25519 over the message.
     pub signature: Signature,
+}
+
+/// Something that the vault keeps for the control plane and gives back to it only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Hexadecimal.
+    pub secret: SecretText,
+}
+
+/// A secret on its way between the control plane and its vault; it is not printed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Writes a secret down.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Self {
+        Self(hex::encode(secret.expose()))
+    }
+
+    /// The secret; nothing when this is none.
+    #[must_use]
+    pub fn read(&self) -> Option<Secret> {
+        hex::decode(&self.0).ok().map(Secret::from)
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// A ledger's certificate authority.

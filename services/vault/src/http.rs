@@ -8,9 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use hansa_core::LedgerId;
+use hansa_core::{LedgerId, Uuid, limits};
 use hansa_types::vault::{
-    Authority, Certificate, CertificateRequest, SignRequest, Signed, VaultKeyList,
+    Authority, Certificate, CertificateRequest, Kept, SecretText, SignRequest, Signed, VaultKeyList,
 };
 use http::StatusCode;
 use tokio::net::UnixListener;
@@ -18,7 +18,7 @@ use tokio::net::UnixListener;
 use crate::{error::VaultError, vault::Vault};
 
 /// Bytes of a request's body.
-const BODY_BYTES_MAX: usize = 32 * 1024;
+const BODY_BYTES_MAX: usize = 2 * limits::KUBECONFIG_BYTES_MAX + 1024;
 
 /// The vault's routes.
 pub fn router(vault: Arc<Vault>) -> Router {
@@ -28,6 +28,7 @@ pub fn router(vault: Arc<Vault>) -> Router {
         .route("/v1/jwt-keys/{key_id}/signatures", post(jwt_sign))
         .route("/v1/ledgers/{ledger_id}/authority", put(authority))
         .route("/v1/certificates", post(issue))
+        .route("/v1/secrets/{id}", put(secret_put).get(secret_get).delete(secret_delete))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(vault)
 }
@@ -85,6 +86,31 @@ async fn issue(
     Json(request): Json<CertificateRequest>,
 ) -> Answer<Certificate> {
     vault.issue(&request).await.map(Json)
+}
+
+async fn secret_put(
+    State(vault): State<Arc<Vault>>,
+    PathParameter(id): PathParameter<Uuid>,
+    Json(kept): Json<Kept>,
+) -> Result<StatusCode, VaultError> {
+    let secret = kept.secret.read();
+    let secret = secret.ok_or(VaultError::Invalid("the secret is not hexadecimal"))?;
+    vault.secret_put(id, &secret).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn secret_get(
+    State(vault): State<Arc<Vault>>,
+    PathParameter(id): PathParameter<Uuid>,
+) -> Answer<Kept> {
+    let secret = vault.secret_get(id).await?;
+    Ok(Json(Kept { secret: SecretText::new(&secret) }))
+}
+
+async fn secret_delete(
+    State(vault): State<Arc<Vault>>,
+    PathParameter(id): PathParameter<Uuid>,
+) -> Result<StatusCode, VaultError> {
+    vault.secret_delete(id).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 impl IntoResponse for VaultError {

@@ -6,6 +6,7 @@
 
 mod error;
 mod http;
+mod kept;
 mod key;
 mod root_key;
 mod seal;

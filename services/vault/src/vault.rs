@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hansa_core::{Clock, LedgerId, limits};
+use hansa_core::{Clock, LedgerId, Secret, Uuid, limits};
 use hansa_types::{
     PublicKey,
     vault::{Authority, Certificate, CertificateRequest, Signed, VaultKey, VaultKeyList},
@@ -12,6 +12,7 @@ use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
 
 use crate::{
     error::VaultError,
+    kept,
     key::{self, Kind, NewKey},
     root_key::RootKey,
     x509,
@@ -140,6 +141,33 @@ impl Vault {
         let issued = x509::node(&authority, &row.open(&self.root)?, request)?;
         tracing::info!(ledger.id = %request.ledger, node.id = %request.node, "certificate issued");
         Ok(Certificate { certificate: pem(&issued)? })
+    }
+
+    /// Keeps a secret of the control plane's, in place of the one that was there.
+    ///
+    /// # Errors
+    /// [`VaultError::Database`], [`VaultError::Invalid`] for one that is too long.
+    pub async fn secret_put(&self, id: Uuid, secret: &Secret) -> Result<(), VaultError> {
+        if secret.expose().len() > limits::KUBECONFIG_BYTES_MAX {
+            return Err(VaultError::Invalid("the secret is too long"));
+        }
+        kept::put(&self.pool, &self.root, id, secret, self.clock.now()).await
+    }
+
+    /// A secret that is kept.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`], [`VaultError::Sealed`], [`VaultError::Database`].
+    pub async fn secret_get(&self, id: Uuid) -> Result<Secret, VaultError> {
+        kept::get(&self.pool, &self.root, id).await
+    }
+
+    /// Keeps a secret no more; one that is not kept is no error.
+    ///
+    /// # Errors
+    /// [`VaultError::Database`].
+    pub async fn secret_delete(&self, id: Uuid) -> Result<(), VaultError> {
+        kept::delete(&self.pool, id).await
     }
 
     async fn access_token_rows(&self) -> Result<Vec<key::KeyRow>, VaultError> {

@@ -1,7 +1,7 @@
 //! What to do about one node, from what it should be and what is seen.
 
 use hansa_core::Generation;
-use hansa_runtime::{Fault, Workload, WorkloadState};
+use hansa_runtime::{Fault, RuntimeError, Workload, WorkloadState};
 use hansa_types::{NodePhase, OperationReason, RunState};
 
 /// After so many restarts in a row a node counts as failed; it is still tried.
@@ -107,13 +107,54 @@ fn running(facts: &Facts<'_>, workload: &Workload) -> Plan {
 /// Why a workload counts as failed. A crash or two are mended without a word in the phase.
 fn failure(workload: &Workload) -> Option<OperationReason> {
     let trouble = workload.trouble.as_ref()?;
+    let repeated = workload.restarts >= RESTARTS_TOLERATED;
     match trouble.fault {
         Fault::ProgramMissing => Some(OperationReason::ProgramMissing),
         Fault::PortsExhausted => Some(OperationReason::PortsExhausted),
         Fault::DiskFull => Some(OperationReason::DiskFull),
-        Fault::Crashed => {
-            (workload.restarts >= RESTARTS_TOLERATED).then_some(OperationReason::NodeCrashed)
+        Fault::ImageMissing => Some(OperationReason::ImageMissing),
+        Fault::Unschedulable => Some(OperationReason::Unschedulable),
+        Fault::QuotaExceeded => Some(OperationReason::QuotaExceeded),
+        Fault::VolumePending => Some(OperationReason::VolumePending),
+        Fault::NamespaceTerminating => Some(OperationReason::NamespaceTerminating),
+        Fault::Forbidden => Some(OperationReason::ClusterForbidden),
+        Fault::Rejected => Some(OperationReason::ClusterRejected),
+        // It runs meanwhile, in a volume that is not full yet.
+        Fault::VolumeGrowing => None,
+        Fault::Evicted => Some(OperationReason::Evicted),
+        Fault::Unreachable => Some(OperationReason::ClusterUnreachable),
+        Fault::OutOfMemory => repeated.then_some(OperationReason::OutOfMemory),
+        Fault::Unresponsive => repeated.then_some(OperationReason::Unresponsive),
+        Fault::Crashed => repeated.then_some(OperationReason::NodeCrashed),
+    }
+}
+
+/// What a node is when its place did not do what it was asked. What cannot be reached may come back,
+/// and what runs there goes on: the phase stays. What is refused stays undone until somebody acts.
+#[must_use]
+pub fn refused(phase: NodePhase, error: &RuntimeError) -> (NodePhase, Option<OperationReason>) {
+    let reason = match error {
+        // Whoever was first, or slower: the next look goes on.
+        RuntimeError::Transient(_) => return (phase, None),
+        RuntimeError::Unreachable(_) => return (phase, Some(OperationReason::ClusterUnreachable)),
+        RuntimeError::Refused { fault, .. } => match fault {
+            Fault::NamespaceTerminating => OperationReason::NamespaceTerminating,
+            Fault::QuotaExceeded => OperationReason::QuotaExceeded,
+            Fault::Rejected => OperationReason::ClusterRejected,
+            _ => OperationReason::ClusterForbidden,
+        },
+        RuntimeError::Conflict(_) => OperationReason::ClusterConflict,
+        RuntimeError::Invalid(_) | RuntimeError::Unsupported(_) => OperationReason::ClusterRejected,
+    };
+    match phase {
+        NodePhase::Pending | NodePhase::Provisioning | NodePhase::Failed => {
+            (NodePhase::Failed, Some(reason))
         }
+        NodePhase::Enrolled
+        | NodePhase::Running
+        | NodePhase::Stopped
+        | NodePhase::Deleting
+        | NodePhase::Deleted => (phase, Some(reason)),
     }
 }
 

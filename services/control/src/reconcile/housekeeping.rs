@@ -17,11 +17,17 @@ impl Controller {
         tx.audit_close_unfinished(now - limits::INTENT_OPEN_MAX, now).await?;
         external_write!(Housekeeping, tx.commit().await)?;
         let before = now - limits::VOLUME_RETENTION;
-        let purged = external_write!(VolumePurge, self.runtime.purge(before).await);
-        let purged = purged.map_err(of_runtime)?;
-        if purged > 0 {
-            tracing::info!(volumes = purged, "volumes of removed nodes were destroyed");
+        let mut done = Ok(());
+        for (_, runtime) in self.fleet.all() {
+            // A cluster that does not answer keeps nobody else's volumes.
+            match external_write!(VolumePurge, runtime.purge(before).await) {
+                Ok(0) => {}
+                Ok(purged) => {
+                    tracing::info!(volumes = purged, "volumes of removed nodes destroyed")
+                }
+                Err(error) => done = done.and(Err(of_runtime(error))),
+            }
         }
-        Ok(())
+        done
     }
 }

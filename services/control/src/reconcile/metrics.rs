@@ -6,8 +6,17 @@ use hansa_types::OperationState;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Every reconciler that looks.
-const RECONCILERS: [&str; 7] =
-    ["consortiums", "ledgers", "nodes", "launches", "operations", "observe", "housekeeping"];
+const RECONCILERS: [&str; 9] = [
+    "clusters",
+    "consortiums",
+    "ledgers",
+    "nodes",
+    "launches",
+    "operations",
+    "observe",
+    "housekeeping",
+    "probes",
+];
 /// Seconds of one look.
 const SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 /// States that an operation can be in before it ends.

@@ -4,6 +4,7 @@
 //! the database and the runtime say. Several controllers may run at once; what they write is
 //! guarded by revisions and leases.
 
+mod cluster;
 mod ending;
 mod housekeeping;
 mod launch;
@@ -23,11 +24,11 @@ use futures::FutureExt as _;
 use hansa_authz::OpContext;
 use hansa_clients::{Nodes, Vault};
 use hansa_core::{Clock, Error, Mac, RequestId, Result, Secret, Timestamp, Uuid, limits};
-use hansa_runtime::Runtime;
 use hansa_store::{Store, SystemTx};
 use prometheus::Registry;
 use tokio::sync::watch;
 
+use crate::fleet::Fleet;
 use metrics::Metrics;
 pub use operation::HeldOperations;
 
@@ -41,13 +42,15 @@ pub struct ControllerConfig {
     /// The same key as the API's: enrolment tokens are made here and checked there.
     pub credential_key: Secret,
     /// Where nodes run.
-    pub runtime: Arc<dyn Runtime>,
+    pub fleet: Arc<Fleet>,
     /// Who signs certificates.
     pub vault: Arc<dyn Vault>,
     /// How nodes are asked.
     pub nodes: Arc<dyn Nodes>,
     /// Where nodes enrol: an address of the API that they reach.
     pub enrolment_url: String,
+    /// The same for nodes in clusters, if it is another.
+    pub cluster_enrolment_url: Option<String>,
 }
 
 /// Drives nodes, ledgers, consortiums and operations.
@@ -56,10 +59,11 @@ pub struct Controller {
     store: Store,
     clock: Arc<dyn Clock>,
     mac: Mac,
-    runtime: Arc<dyn Runtime>,
+    fleet: Arc<Fleet>,
     vault: Arc<dyn Vault>,
     nodes: Arc<dyn Nodes>,
     enrolment_url: String,
+    cluster_enrolment_url: Option<String>,
     metrics: Metrics,
     /// Who holds leases.
     id: Uuid,
@@ -69,16 +73,25 @@ impl Controller {
     /// Puts it together.
     #[must_use]
     pub fn new(config: ControllerConfig) -> Arc<Self> {
-        let ControllerConfig { store, clock, credential_key, runtime, vault, nodes, enrolment_url } =
-            config;
+        let ControllerConfig {
+            store,
+            clock,
+            credential_key,
+            fleet,
+            vault,
+            nodes,
+            enrolment_url,
+            cluster_enrolment_url,
+        } = config;
         Arc::new(Self {
             store,
             clock,
             mac: Mac::new(credential_key),
-            runtime,
+            fleet,
             vault,
             nodes,
             enrolment_url,
+            cluster_enrolment_url,
             metrics: Metrics::new(),
             id: Uuid::now_v7(),
         })
@@ -104,7 +117,11 @@ impl Controller {
             self.clone().repeat("housekeeping", limits::HOUSEKEEPING_EVERY, |c| async move {
                 c.keep_house().await
             });
-        tokio::join!(self.store.follow_changes(sender), driving, observing, keeping);
+        let probing =
+            self.clone().repeat("probes", limits::CLUSTER_PROBE_EVERY / 4, |c| async move {
+                c.probe_clusters().await
+            });
+        tokio::join!(self.store.follow_changes(sender), driving, observing, keeping, probing);
     }
 
     /// One pass over everything that is driven, each reconciler once.
@@ -113,6 +130,7 @@ impl Controller {
     /// The first failure; every reconciler has had its turn by then.
     pub async fn pass(&self, held: &mut HeldOperations) -> Result<()> {
         let passes = [
+            self.look("clusters", self.connect_clusters()).await,
             self.look("consortiums", self.end_consortiums()).await,
             self.look("ledgers", self.end_ledgers()).await,
             self.look("nodes", self.reconcile_nodes()).await,

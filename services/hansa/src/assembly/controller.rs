@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use hansa_clients::{HttpNodes, Vault};
-use hansa_control::{Controller, ControllerConfig};
+use hansa_control::{Controller, ControllerConfig, Fleet};
 use hansa_core::{Secret, SystemClock};
-use hansa_runtime::Runtime;
 use hansa_store::{Pools, Store};
 
 use super::Metrics;
@@ -17,9 +16,11 @@ pub(crate) struct ControllerParts {
     pub(crate) credential_key: Secret,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) nodes: Arc<HttpNodes>,
-    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) fleet: Arc<Fleet>,
     /// Where nodes enrol: an address of the API that they reach.
     pub(crate) enrolment_url: String,
+    /// The same for nodes in clusters, if it is another.
+    pub(crate) cluster_enrolment_url: Option<String>,
 }
 
 /// A controller that can be run.
@@ -30,17 +31,25 @@ pub(crate) struct ControllerService {
 
 impl ControllerService {
     pub(crate) fn assemble(parts: ControllerParts, metrics: &Metrics) -> Result<Self> {
-        let ControllerParts { database, credential_key, vault, nodes, runtime, enrolment_url } =
-            parts;
+        let ControllerParts {
+            database,
+            credential_key,
+            vault,
+            nodes,
+            fleet,
+            enrolment_url,
+            cluster_enrolment_url,
+        } = parts;
         let store = Store::new(database);
         let controller = Controller::new(ControllerConfig {
             store: store.clone(),
             clock: Arc::new(SystemClock),
             credential_key,
-            runtime,
+            fleet,
             vault,
             nodes,
             enrolment_url,
+            cluster_enrolment_url,
         });
         controller.register(metrics.registry()).context("metrics of the controller")?;
         metrics.watch("controller", &store);

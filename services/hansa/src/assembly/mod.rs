@@ -4,6 +4,7 @@
 //! and spawns what it got when nothing can fail any more.
 
 mod api;
+mod clusters;
 mod console;
 mod controller;
 mod metrics;
@@ -11,6 +12,7 @@ mod server;
 mod tls;
 
 pub(crate) use api::{ApiParts, ApiService};
+pub(crate) use clusters::KubeClusters;
 pub(crate) use controller::{ControllerParts, ControllerService};
 pub(crate) use metrics::Metrics;
 pub(crate) use server::{DRAIN_TIME_MAX, bind, serve, serve_tls};

@@ -1,5 +1,7 @@
 //! `hansa dev`: a whole control plane on this machine, with three tenants to try it.
 
+mod authority;
+mod cluster;
 mod demo;
 mod folder;
 mod services;
@@ -7,7 +9,10 @@ mod status;
 mod tenants;
 mod vault_process;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -44,6 +49,15 @@ pub(crate) struct Dev {
     /// The program of ledger nodes. [default: hansa-node beside this program]
     #[arg(long, value_name = "FILE")]
     node_program: Option<PathBuf>,
+    /// Another address of this machine that nodes enrol at, over TLS: one that pods reach.
+    #[arg(long, value_name = "IP", requires = "kubeconfig")]
+    enrolment_address: Option<IpAddr>,
+    /// Registers the cluster of this kubeconfig as `lab`, for nodes of the demo.
+    #[arg(long, value_name = "FILE", requires_all = ["enrolment_address", "node_image"])]
+    kubeconfig: Option<PathBuf>,
+    /// The nodes' image in that cluster, by digest.
+    #[arg(long, value_name = "IMAGE", requires = "kubeconfig")]
+    node_image: Option<String>,
     /// Folder of the built console. Without it there is the API only.
     #[arg(long, value_name = "DIR")]
     console: Option<PathBuf>,
@@ -56,13 +70,20 @@ enum Verb {
     /// Walk the main job on a control plane that runs: two members, four nodes, signed SQL, faults.
     ///
     /// Walking it again goes on where it was left.
-    Demo,
+    Demo {
+        /// Where its nodes run: `process`, or a registered cluster's name.
+        #[arg(long, value_name = "NAME", default_value = hansa_types::PROCESS)]
+        runtime: String,
+    },
     /// Measure launches on a control plane that runs.
     #[command(hide = true)]
     MeasureLaunches {
         /// How many.
         #[arg(long, value_name = "N", default_value_t = 10)]
         count: u16,
+        /// Where the nodes run.
+        #[arg(long, value_name = "NAME", default_value = hansa_types::PROCESS)]
+        runtime: String,
     },
     /// End the control plane, its nodes and its database; everything is kept.
     Stop,
@@ -73,9 +94,9 @@ impl Dev {
         let state = self.state.clone().map_or_else(default_state, Ok)?;
         match &self.verb {
             Some(Verb::Status) => status::print(&Folder::open(&state)?, output).await,
-            Some(Verb::Demo) => demo::walk(&Folder::open(&state)?).await,
-            Some(Verb::MeasureLaunches { count }) => {
-                let found = demo::measure_launches(&Folder::open(&state)?, *count).await?;
+            Some(Verb::Demo { runtime }) => demo::walk(&Folder::open(&state)?, runtime).await,
+            Some(Verb::MeasureLaunches { count, runtime }) => {
+                let found = demo::measure_launches(&Folder::open(&state)?, *count, runtime).await?;
                 match output {
                     Output::Json => println!("{}", serde_json::to_string(&found)?),
                     Output::Table | Output::Yaml | Output::Name => println!("{}", found.row()),
@@ -98,13 +119,34 @@ impl Dev {
         };
         let listener = bind(local(self.port), "--port").await?;
         let (ender, shutdown) = Shutdown::new();
-        let mut running =
-            services::start(&folder, self.port, self.node_program, self.console, shutdown).await?;
+        let mut enrolling = None;
+        if let Some(address) = self.enrolment_address {
+            let listener = bind(SocketAddr::new(address, self.port), "--port").await?;
+            enrolling = Some((listener, authority::issue(&folder, address)?));
+        }
+        let parts = services::Parts {
+            port: self.port,
+            enrolment: enrolling.as_ref().map(|(_, issued)| services::Enrolment {
+                url: format!("https://{}:{}", issued.address, self.port),
+                authority: issued.authority.clone(),
+            }),
+            node_program: self.node_program,
+            console: self.console,
+        };
+        let mut running = services::start(&folder, parts, shutdown).await?;
         let secrets = tenants::ensure(&folder, &running.control).await?;
         let ports = Ports { api: self.port, metrics: metrics_port };
         let file = DevFile::new(&folder, ports, running.database_url.clone(), &secrets);
         file.write(&folder)?;
+        let cluster = (self.enrolment_address, &self.kubeconfig, &self.node_image);
+        if let (Some(address), Some(kubeconfig), Some(image)) = cluster {
+            let registered = cluster::Registered { kubeconfig, image, address };
+            cluster::ensure(&running.control, &secrets, &registered).await?;
+        }
         let served = tokio::spawn(running.serve(listener, measured));
+        if let Some((listener, issued)) = enrolling {
+            running.serve_enrolment(listener, issued.files)?;
+        }
         println!("{}", file.summary());
         hansa_telemetry::terminated().await?;
         ender.end();

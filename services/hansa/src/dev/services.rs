@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result};
 use axum::Router;
 use hansa_clients::{HttpNodes, Vault};
-use hansa_control::ControlPlane;
+use hansa_control::{ControlPlane, Fleet};
 use hansa_core::SystemClock;
 use hansa_postgres::{Cluster, ClusterConfig, Installation, Login};
 use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
@@ -20,7 +20,8 @@ use super::{
     vault_process::VaultProcess,
 };
 use crate::assembly::{
-    ApiParts, ApiService, ControllerParts, ControllerService, DRAIN_TIME_MAX, Metrics, serve,
+    ApiParts, ApiService, ControllerParts, ControllerService, DRAIN_TIME_MAX, KubeClusters,
+    Metrics, TlsFiles, serve, serve_tls,
 };
 
 const DATABASE: &str = "hansa";
@@ -47,14 +48,26 @@ pub(crate) struct Running {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// What differs from one development control plane to another.
+pub(crate) struct Parts {
+    /// Of the API.
+    pub(crate) port: u16,
+    /// Where nodes enrol that do not run on this machine.
+    pub(crate) enrolment: Option<Enrolment>,
+    pub(crate) node_program: Option<PathBuf>,
+    pub(crate) console: Option<PathBuf>,
+}
+
+/// An address that nodes in a cluster reach.
+pub(crate) struct Enrolment {
+    pub(crate) url: String,
+    /// What its certificate chains to, PEM.
+    pub(crate) authority: String,
+}
+
 /// Starts everything but the HTTP server.
-pub(crate) async fn start(
-    folder: &Folder,
-    port: u16,
-    node_program: Option<PathBuf>,
-    console: Option<PathBuf>,
-    shutdown: Shutdown,
-) -> Result<Running> {
+pub(crate) async fn start(folder: &Folder, parts: Parts, shutdown: Shutdown) -> Result<Running> {
+    let Parts { port, enrolment, node_program, console } = parts;
     let cluster = database(folder).await?;
     let vault = vault(folder, &cluster, &shutdown).await?;
     let runtime_config = ProcessRuntimeConfig {
@@ -66,6 +79,10 @@ pub(crate) async fn start(
     let (runtime, supervised) =
         ProcessRuntime::open(runtime_config).context("opening the folder of the nodes")?;
     let nodes = Arc::new(HttpNodes::default());
+    let (cluster_url, enrolment_authority) =
+        enrolment.map(|enrolment| (enrolment.url, enrolment.authority)).unzip();
+    let clusters = KubeClusters { enrolment_authority };
+    let fleet = Fleet::new(Some(runtime), Arc::new(clusters));
     let login = |login| cluster.login(login, DATABASE);
     let metrics = Metrics::new()?;
     let origin = |host| format!("http://{host}:{port}");
@@ -75,7 +92,7 @@ pub(crate) async fn start(
         page_key: folder.secret("page.key")?,
         vault: vault.clone(),
         nodes: nodes.clone(),
-        runtime: Some(runtime.clone()),
+        fleet: Some(fleet.clone()),
         public_url: origin("127.0.0.1"),
         origins: ["localhost", "127.0.0.1"].map(origin).to_vec(),
         console,
@@ -86,8 +103,9 @@ pub(crate) async fn start(
         credential_key: folder.secret("credential.key")?,
         vault,
         nodes,
-        runtime,
+        fleet,
         enrolment_url: origin("127.0.0.1"),
+        cluster_enrolment_url: cluster_url,
     };
     let ControllerService { controller, store } = ControllerService::assemble(parts, &metrics)?;
     let tasks = vec![
@@ -116,6 +134,13 @@ impl Running {
         let metrics = self.metrics.clone().serve(measured, self.shutdown.clone());
         self.tasks.push(tokio::spawn(metrics));
         serve(self.router.clone(), listener, self.shutdown.clone())
+    }
+
+    /// Answers nodes that enrol from a cluster.
+    pub(crate) fn serve_enrolment(&mut self, listener: TcpListener, files: TlsFiles) -> Result<()> {
+        let served = serve_tls(self.router.clone(), listener, files, self.shutdown.clone())?;
+        self.tasks.push(tokio::spawn(served));
+        Ok(())
     }
 
     /// Ends what is left.

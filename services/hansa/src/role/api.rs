@@ -101,7 +101,7 @@ impl ApiConfig {
             page_key: key(&page_key)?,
             vault: Arc::new(HttpVault::new(&vault.socket).context("vault.socket")?),
             nodes: Arc::new(HttpNodes::default()),
-            runtime: None,
+            fleet: None,
             public_url: url,
             origins: allowed,
             console,

@@ -11,13 +11,17 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use hansa_clients::{HttpNodes, HttpVault};
+use hansa_control::Fleet;
 use hansa_core::SystemClock;
+use hansa_runtime::Runtime;
 use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use hansa_telemetry::Shutdown;
 use serde::Deserialize;
 
 use super::config::{self, DatabaseConfig, VaultConfig, key, public_url};
-use crate::assembly::{ControllerParts, ControllerService, DRAIN_TIME_MAX, Metrics, bind};
+use crate::assembly::{
+    ControllerParts, ControllerService, DRAIN_TIME_MAX, KubeClusters, Metrics, bind,
+};
 
 /// Ports that one node listens on.
 const PORTS_PER_NODE: u16 = 3;
@@ -39,6 +43,9 @@ pub(super) struct ControllerConfig {
     metrics: SocketAddr,
     /// Where nodes enrol: an address of the API that they reach.
     enrolment_url: String,
+    /// Authorities that the certificate of that address chains to, for nodes in clusters; none when
+    /// they are public ones.
+    enrolment_authority: Option<PathBuf>,
     database: DatabaseConfig,
     #[serde(default)]
     vault: VaultConfig,
@@ -54,10 +61,18 @@ struct Secrets {
     credential_key: PathBuf,
 }
 
+/// Where nodes run besides the clusters that are registered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuntimeConfig {
+    /// None where nodes run in clusters only.
+    process: Option<ProcessConfig>,
+}
+
 /// Nodes as processes of this machine.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RuntimeConfig {
+struct ProcessConfig {
     /// Everything of the nodes, their volumes too.
     folder: PathBuf,
     /// The program of nodes; by default `hansa-node` beside this one.
@@ -68,18 +83,23 @@ struct RuntimeConfig {
     ports: u16,
 }
 
-impl Default for RuntimeConfig {
+impl Default for ProcessConfig {
     fn default() -> Self {
         let folder = "/var/lib/hansa/runtime".into();
         Self { folder, program: None, first_port: 10_000, ports: 600 }
     }
 }
 
-impl RuntimeConfig {
+impl ProcessConfig {
     fn range(&self) -> Result<Range<u16>> {
         let end = self.first_port.checked_add(self.ports).filter(|_| self.first_port >= 1_024);
-        let end = end.context("runtime.first_port and runtime.ports leave the range of ports")?;
-        ensure!(self.ports >= PORTS_PER_NODE, "runtime.ports: a node needs {PORTS_PER_NODE}");
+        let end = end.context(
+            "runtime.process.first_port and runtime.process.ports leave the range of ports",
+        )?;
+        ensure!(
+            self.ports >= PORTS_PER_NODE,
+            "runtime.process.ports: a node needs {PORTS_PER_NODE}"
+        );
         Ok(self.first_port..end)
     }
 
@@ -87,7 +107,7 @@ impl RuntimeConfig {
         let beside = || Ok(std::env::current_exe()?.with_file_name("hansa-node"));
         let program = self.program.clone().map_or_else(beside, Ok::<_, std::io::Error>)?;
         let found = program.is_file();
-        ensure!(found, "{} is not there: name it with runtime.program", program.display());
+        ensure!(found, "{} is not there: name it with runtime.process.program", program.display());
         Ok(program)
     }
 
@@ -113,14 +133,32 @@ impl ControllerConfig {
 
     /// Reads everything that the file names, and starts nothing.
     pub(super) fn check(self) -> Result<()> {
-        self.runtime.range()?;
-        self.runtime.program()?;
+        if let Some(process) = &self.runtime.process {
+            process.range()?;
+            process.program()?;
+        }
+        self.authority()?;
         self.shared().map(drop)
+    }
+
+    /// The authorities of the enrolment's address.
+    fn authority(&self) -> Result<Option<String>> {
+        let read =
+            |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
+        self.enrolment_authority.as_ref().map(read).transpose()
     }
 
     /// What does not depend on the runtime.
     fn shared(&self) -> Result<Shared> {
-        let Self { metrics: _, enrolment_url, database, vault, secrets, runtime: _ } = self;
+        let Self {
+            metrics: _,
+            enrolment_url,
+            enrolment_authority: _,
+            database,
+            vault,
+            secrets,
+            runtime: _,
+        } = self;
         Ok(Shared {
             database: database.pools("hansa_api_login", "hansa_controller_login")?,
             credential_key: key(&secrets.credential_key)?,
@@ -142,22 +180,37 @@ impl Controller {
         let config = ControllerConfig::read(&self.config)?;
         let measured = bind(config.metrics, "metrics").await?;
         let Shared { database, credential_key, vault, enrolment_url } = config.shared()?;
-        let _lock = config.runtime.lock()?;
-        let (runtime, supervised) = ProcessRuntime::open(ProcessRuntimeConfig {
-            program: config.runtime.program()?,
-            folder: config.runtime.folder.clone(),
-            ports: config.runtime.range()?,
-            clock: Arc::new(SystemClock),
-        })
-        .context("opening the folder of the nodes")?;
+        let mut process = None;
+        let mut supervised = None;
+        let mut _lock = None;
+        if let Some(configured) = &config.runtime.process {
+            _lock = Some(configured.lock()?);
+            let (runtime, supervising) = ProcessRuntime::open(ProcessRuntimeConfig {
+                program: configured.program()?,
+                folder: configured.folder.clone(),
+                ports: configured.range()?,
+                clock: Arc::new(SystemClock),
+            })
+            .context("opening the folder of the nodes")?;
+            process = Some(runtime as Arc<dyn Runtime>);
+            supervised = Some(tokio::spawn(supervising));
+        }
+        let clusters = KubeClusters { enrolment_authority: config.authority()? };
+        let fleet = Fleet::new(process, Arc::new(clusters));
         let metrics = Metrics::new()?;
         let nodes = Arc::new(HttpNodes::default());
-        let parts =
-            ControllerParts { database, credential_key, vault, nodes, runtime, enrolment_url };
+        let parts = ControllerParts {
+            database,
+            credential_key,
+            vault,
+            nodes,
+            fleet,
+            enrolment_url,
+            cluster_enrolment_url: None,
+        };
         let ControllerService { controller, store } = ControllerService::assemble(parts, &metrics)?;
         let (ender, shutdown) = Shutdown::new();
         let metrics = tokio::spawn(metrics.serve(measured, shutdown));
-        let supervised = tokio::spawn(supervised);
         tracing::info!("the controller looks");
         tokio::select! {
             () = controller.run() => {}
@@ -166,7 +219,9 @@ impl Controller {
         // What was under way is dropped: every step may be cut anywhere, and the next controller
         // goes on. Nodes outlive this one.
         ender.end();
-        supervised.abort();
+        if let Some(supervised) = supervised {
+            supervised.abort();
+        }
         metrics.abort();
         let _ = tokio::time::timeout(DRAIN_TIME_MAX, store.close()).await;
         Ok(())

@@ -26,7 +26,7 @@ pub(super) fn template(config: &KubeConfig, wish: &Wish) -> PersistentVolumeClai
         },
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
-            storage_class_name: config.storage_class.clone(),
+            storage_class_name: config.settings.storage_class.clone().map(String::from),
             resources: Some(VolumeResourceRequirements {
                 requests: Some(requests),
                 ..VolumeResourceRequirements::default()

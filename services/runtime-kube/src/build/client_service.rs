@@ -7,14 +7,12 @@ use k8s_openapi::{
 };
 
 use super::{config_map::HTTP_PORT, node_metadata};
-use crate::{
-    config::{Expose, KubeConfig},
-    names,
-    wish::Wish,
-};
+use hansa_types::Expose;
+
+use crate::{config::KubeConfig, names, wish::Wish};
 
 pub(super) fn client_service(config: &KubeConfig, wish: &Wish) -> Service {
-    let kind = match &config.expose {
+    let kind = match &config.settings.expose {
         Expose::ClusterIp => "ClusterIP",
         Expose::NodePort { host: _ } => "NodePort",
         Expose::LoadBalancer => "LoadBalancer",

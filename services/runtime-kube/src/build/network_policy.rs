@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use hansa_core::ConsortiumId;
+use hansa_types::Source;
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule,
@@ -15,11 +16,7 @@ use super::{
     config_map::{HTTP_PORT, METRICS_PORT, P2P_PORT},
     consortium_metadata,
 };
-use crate::{
-    config::{KubeConfig, Source},
-    names,
-    wish::Wish,
-};
+use crate::{config::KubeConfig, names, wish::Wish};
 
 /// The label that every namespace has.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -45,16 +42,18 @@ pub(super) fn ledger(config: &KubeConfig, wish: &Wish) -> NetworkPolicy {
         || LabelSelector { match_labels: Some(label.clone()), ..LabelSelector::default() };
     let mut peers =
         vec![NetworkPolicyPeer { pod_selector: Some(of_ledger()), ..NetworkPolicyPeer::default() }];
-    peers.extend(config.peers.iter().map(peer));
+    peers.extend(config.settings.peers.iter().map(peer));
     let from = |sources: &[Source]| sources.iter().map(peer).collect::<Vec<_>>();
     let mut ingress = vec![allow_in(peers.clone(), P2P_PORT)];
     // A rule without a source would let everybody in.
-    for (sources, port) in [(&config.clients, HTTP_PORT), (&config.watchers, METRICS_PORT)] {
+    for (sources, port) in
+        [(&config.settings.clients, HTTP_PORT), (&config.settings.watchers, METRICS_PORT)]
+    {
         if !sources.is_empty() {
             ingress.push(allow_in(from(sources), port));
         }
     }
-    let names_of = peer(&Source::Namespace("kube-system".to_owned()));
+    let names_of = of_namespace("kube-system");
     let mut egress = vec![
         allow_out(vec![names_of], vec![port("UDP", 53), port("TCP", 53)]),
         allow_out(peers, vec![port("TCP", P2P_PORT)]),
@@ -89,7 +88,7 @@ fn enrolment(url: &str) -> Option<NetworkPolicyEgressRule> {
         Ok(IpAddr::V6(address)) => vec![format!("{address}/128")],
         Err(_) => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
     };
-    let to = networks.into_iter().map(|network| peer(&Source::Network(network))).collect();
+    let to = networks.into_iter().map(of_network).collect();
     Some(allow_out(to, vec![port("TCP", number)]))
 }
 
@@ -111,16 +110,24 @@ fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
 
 fn peer(source: &Source) -> NetworkPolicyPeer {
     match source {
-        Source::Network(cidr) => NetworkPolicyPeer {
-            ip_block: Some(IPBlock { cidr: cidr.clone(), except: None }),
-            ..NetworkPolicyPeer::default()
-        },
-        Source::Namespace(name) => NetworkPolicyPeer {
-            namespace_selector: Some(LabelSelector {
-                match_labels: Some(BTreeMap::from([(NAMESPACE_NAME.to_owned(), name.clone())])),
-                ..LabelSelector::default()
-            }),
-            ..NetworkPolicyPeer::default()
-        },
+        Source::Network(cidr) => of_network(cidr.as_str().to_owned()),
+        Source::Namespace(name) => of_namespace(name.as_str()),
+    }
+}
+
+fn of_network(cidr: String) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr, except: None }),
+        ..NetworkPolicyPeer::default()
+    }
+}
+
+fn of_namespace(name: &str) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        namespace_selector: Some(LabelSelector {
+            match_labels: Some(BTreeMap::from([(NAMESPACE_NAME.to_owned(), name.to_owned())])),
+            ..LabelSelector::default()
+        }),
+        ..NetworkPolicyPeer::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hansa_types::Spread;
 use k8s_openapi::{
     api::{
         apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
@@ -24,11 +25,7 @@ use super::{
     config_map::{CONFIG, HTTP_PORT, METRICS_PORT, P2P_PORT},
     node_labels, node_metadata,
 };
-use crate::{
-    config::{KubeConfig, Spread},
-    names,
-    wish::Wish,
-};
+use crate::{config::KubeConfig, names, wish::Wish};
 
 /// Where things are in the container.
 pub(super) const DATA_FOLDER: &str = "/var/lib/hansa";
@@ -75,7 +72,7 @@ fn template(config: &KubeConfig, wish: &Wish) -> PodTemplateSpec {
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
-            affinity: Some(apart(config.spread, wish)),
+            affinity: Some(apart(config.settings.spread, wish)),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             security_context: Some(PodSecurityContext {
@@ -141,7 +138,7 @@ fn container(config: &KubeConfig, wish: &Wish) -> Container {
     };
     Container {
         name: CONTAINER.to_owned(),
-        image: Some(config.image.clone()),
+        image: Some(config.settings.image.as_str().to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(
             ["run", "--config"]

@@ -22,6 +22,17 @@ pub(super) async fn kill(walk: &mut Walk) -> Result<String> {
     Ok(format!("b2 is back as process {}", walk.pid("b2")?))
 }
 
+/// A node is restarted by its member; it comes back with its volume and its keys.
+pub(super) async fn restart(walk: &mut Walk) -> Result<String> {
+    let node = walk.nodes.iter().find(|node| node.name == "b2").context("such a node")?;
+    let path = format!("/v1/nodes/{}/restart", node.id);
+    let operation = walk.beta.api.post(&path, &serde_json::json!({})).await?;
+    walk.beta.api.follow(&operation, super::PATIENCE).await?;
+    walk.look_at_nodes().await?;
+    in_agreement(walk, "b2").await?;
+    Ok("b2 is back with its volume".to_owned())
+}
+
 /// One bit of a stored block changes: the node notices, takes the block from its peers, and keeps
 /// the damaged original.
 pub(super) async fn block(walk: &mut Walk) -> Result<String> {

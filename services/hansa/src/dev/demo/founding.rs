@@ -85,7 +85,8 @@ pub(super) async fn nodes(walk: &mut Walk) -> Result<String> {
     for party in walk.parties() {
         for name in party.nodes {
             if party.api.find(&path, name).await?.is_none() {
-                let operation = party.api.post(&path, &json!({ "name": name })).await?;
+                let new = json!({ "name": name, "runtime": walk.runtime });
+                let operation = party.api.post(&path, &new).await?;
                 asked.push((party, operation));
             }
         }

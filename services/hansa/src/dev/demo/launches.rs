@@ -38,11 +38,15 @@ impl Launches {
 }
 
 /// Launches `count` consortiums, one after the other, and ends each.
-pub(in crate::dev) async fn measure(folder: &Folder, count: u16) -> Result<Launches> {
+pub(in crate::dev) async fn measure(
+    folder: &Folder,
+    count: u16,
+    runtime: &str,
+) -> Result<Launches> {
     ensure!(count > 0, "at least one launch");
     let mut times = Vec::new();
     for number in 1..=count {
-        let mut walk = Walk::begin(folder, format!("launch-{number}")).await?;
+        let mut walk = Walk::begin(folder, format!("launch-{number}"), runtime).await?;
         founding::consortium(&mut walk).await?;
         founding::nodes(&mut walk).await?;
         times.push(launch(&mut walk).await?);

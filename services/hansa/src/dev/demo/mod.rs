@@ -46,6 +46,8 @@ pub(super) struct Walk {
     folder: Folder,
     /// What the consortium is called.
     name: String,
+    /// Where its nodes run.
+    runtime: String,
     alpha: Party,
     beta: Party,
     consortium: String,
@@ -56,9 +58,9 @@ pub(super) struct Walk {
 }
 
 /// Walks the main job from wherever it was left, and writes what it made into `dev.json`.
-pub(super) async fn walk(folder: &Folder) -> Result<()> {
+pub(super) async fn walk(folder: &Folder, runtime: &str) -> Result<()> {
     let walked = DevFile::read(folder)?.demo.is_some_and(|demo| demo.walked);
-    let mut walk = Walk::begin(folder, CONSORTIUM.to_owned()).await?;
+    let mut walk = Walk::begin(folder, CONSORTIUM.to_owned(), runtime).await?;
     let began = Instant::now();
     step(&mut walk, "alpha founds a consortium and beta joins", founding::consortium).await?;
     step(&mut walk, "each brings two nodes", founding::nodes).await?;
@@ -68,7 +70,10 @@ pub(super) async fn walk(folder: &Folder) -> Result<()> {
     step(&mut walk, "1,000 payments", data::payments).await?;
     step(&mut walk, "equal rows on all four nodes", proof::equal_rows).await?;
     step(&mut walk, "a receipt is verified offline", proof::receipt).await?;
-    if !walked {
+    // What is done to a process's files here is done to a pod's by whoever reaches its volume.
+    if !walked && runtime != hansa_types::PROCESS {
+        step(&mut walk, "a node that is restarted returns", faults::restart).await?;
+    } else if !walked {
         step(&mut walk, "a node killed with -9 returns", faults::kill).await?;
         step(&mut walk, "a changed byte in a block is found and repaired", faults::block).await?;
         step(&mut walk, "an edited row is found and repaired", faults::row).await?;
@@ -127,7 +132,7 @@ fn now_ms() -> u64 {
 
 impl Walk {
     /// Nothing is made yet; both organisations are known.
-    async fn begin(folder: &Folder, name: String) -> Result<Self> {
+    async fn begin(folder: &Folder, name: String, runtime: &str) -> Result<Self> {
         let file = DevFile::read(folder)?;
         let party = async |name: &'static str, nodes| {
             let token = file.api_keys.get(name).with_context(|| format!("no API key of {name}"))?;
@@ -139,6 +144,7 @@ impl Walk {
         Ok(Self {
             folder: folder.clone(),
             name,
+            runtime: runtime.to_owned(),
             alpha: party("alpha", ["a1", "a2"]).await?,
             beta: party("beta", ["b1", "b2"]).await?,
             consortium: String::new(),

@@ -1,0 +1,76 @@
+//! Clusters: connected to as they were registered, and looked at now and then.
+
+use hansa_core::{Error, Result, external_write, limits};
+use hansa_store::DrivenCluster;
+use hansa_types::{ClusterAccessKind, ClusterPhase, ClusterReport};
+
+use super::{Controller, log_failure};
+use crate::fleet::ClusterSpec;
+
+impl Controller {
+    /// Connects to every cluster as it is registered now, and leaves those that are no more.
+    pub(super) async fn connect_clusters(&self) -> Result<()> {
+        let clusters = self.tx().await?.cluster_driven().await?;
+        let ids: Vec<_> = clusters.iter().map(|cluster| cluster.id).collect();
+        self.fleet.keep_only(&ids);
+        for cluster in &clusters {
+            if self.fleet.is_connected(cluster.id, cluster.revision) {
+                continue;
+            }
+            if let Err(error) = self.connect_cluster(cluster).await {
+                log_failure("cluster", &error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn connect_cluster(&self, cluster: &DrivenCluster) -> Result<()> {
+        let kubeconfig = match cluster.access {
+            ClusterAccessKind::InCluster => None,
+            ClusterAccessKind::Kubeconfig => Some(self.vault.secret_get(cluster.id.uuid()).await?),
+        };
+        let (id, settings) = (cluster.id, cluster.settings.clone());
+        let spec = ClusterSpec { id, settings, kubeconfig };
+        match self.fleet.connect(spec, cluster.revision).await {
+            // What is found in it is told at once, not with the next round.
+            Ok(()) => self.probe_cluster(cluster).await,
+            Err(error) => {
+                let report =
+                    ClusterReport { problem: Some(error.to_string()), ..ClusterReport::default() };
+                self.report(cluster, &report).await?;
+                Err(Error::unavailable(error))
+            }
+        }
+    }
+
+    /// Looks at every cluster whose last report has become old.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn probe_clusters(&self) -> Result<()> {
+        let due = self.now() - limits::CLUSTER_PROBE_EVERY;
+        for cluster in self.tx().await?.cluster_driven().await? {
+            if cluster.reported_at.is_none_or(|at| at <= due)
+                && let Err(error) = self.probe_cluster(&cluster).await
+            {
+                log_failure("cluster", &error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn probe_cluster(&self, cluster: &DrivenCluster) -> Result<()> {
+        let Some(probe) = self.fleet.probe(cluster.id) else { return Ok(()) };
+        self.report(cluster, &probe.probe().await).await
+    }
+
+    async fn report(&self, cluster: &DrivenCluster, report: &ClusterReport) -> Result<()> {
+        let phase = match report.problem {
+            None => ClusterPhase::Ready,
+            Some(_) => ClusterPhase::Unreachable,
+        };
+        let mut tx = self.tx().await?;
+        tx.cluster_report(cluster.id, phase, report, self.now()).await?;
+        external_write!(ClusterReport, tx.commit().await)
+    }
+}
