@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router'
 
 import { Frame } from './parts/Frame'
+import { ClustersPage } from './pages/ClustersPage'
 import { ConsortiumPage } from './pages/ConsortiumPage'
 import { ConsortiumsPage } from './pages/ConsortiumsPage'
 import { InvitationsPage } from './pages/InvitationsPage'
@@ -29,6 +30,11 @@ const consortium = createRoute({
     return <ConsortiumPage id={consortium.useParams().consortiumId} />
   },
 })
+const clusters = createRoute({
+  getParentRoute: () => root,
+  path: '/app/clusters',
+  component: ClustersPage,
+})
 const invitations = createRoute({
   getParentRoute: () => root,
   path: '/app/invitations',
@@ -36,7 +42,7 @@ const invitations = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, signIn, consortiums, consortium, invitations]),
+  routeTree: root.addChildren([home, signIn, consortiums, consortium, invitations, clusters]),
 })
 
 declare module '@tanstack/react-router' {

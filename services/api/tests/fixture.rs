@@ -8,7 +8,7 @@ use std::{
 use axum::{Router, body::Body, response::Response};
 use hansa_api::{Api, router};
 use hansa_clients::{HttpVault, Vault};
-use hansa_control::{Config, ControlPlane, OpContext, testing::MemoryJwtKeys};
+use hansa_control::{Config, ControlPlane, Fleet, NoClusters, OpContext, testing::MemoryJwtKeys};
 use hansa_core::{ManualClock, RequestId, Secret, Timestamp};
 use hansa_postgres::TestDatabase;
 use hansa_runtime::FakeRuntime;
@@ -35,6 +35,7 @@ pub(crate) struct Installation {
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) vault_socket: PathBuf,
     pub(crate) runtime: Arc<FakeRuntime>,
+    pub(crate) fleet: Arc<Fleet>,
     registry: Registry,
     /// Every answer's body, for what must be in none of them.
     pub(crate) answers: Mutex<Vec<String>>,
@@ -86,6 +87,7 @@ impl Installation {
         let (clock, keys) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryJwtKeys::new()));
         let (vault, vault_socket) = vault(&database, clock.clone()).await;
         let runtime = Arc::new(FakeRuntime::new(clock.clone()));
+        let fleet = Fleet::new(Some(runtime.clone()), Arc::new(NoClusters));
         let (control, follower) = ControlPlane::new(Config {
             store: api_store(&database),
             clock: clock.clone(),
@@ -93,7 +95,7 @@ impl Installation {
             page_key: Secret::from(vec![2; 32]),
             jwt_keys: keys.clone(),
             vault: vault.clone(),
-            runtime: Some(runtime.clone()),
+            fleet: Some(fleet.clone()),
             nodes: Some(Arc::new(crate::launch::Agreeing)),
             issuer: ORIGIN.to_owned(),
         });
@@ -120,6 +122,7 @@ impl Installation {
             vault,
             vault_socket,
             runtime,
+            fleet,
             registry,
             answers,
         }
@@ -224,6 +227,16 @@ impl Installation {
     pub(crate) async fn ledger(&self, owner: &Tenant, consortium: &str, body: &Value) -> String {
         let path = format!("/v1/consortiums/{consortium}/ledgers");
         self.post(&owner.token, &path, body).await.expect(StatusCode::CREATED).text("/id")
+    }
+
+    /// A cluster that nobody has connected to; its id.
+    pub(crate) async fn cluster(&self, name: &str) -> String {
+        let digest = "0".repeat(64);
+        let image = format!("registry.example/hansa-node@sha256:{digest}");
+        let access = json!({ "kind": "kubeconfig", "kubeconfig": "token: hunter2" });
+        let body = json!({ "name": name, "access": access, "settings": { "image": image } });
+        let made = self.post(&self.platform, "/v1/clusters", &body).await;
+        made.expect(StatusCode::CREATED).text("/id")
     }
 
     /// A node; its id.

@@ -119,10 +119,11 @@ impl World {
             store: controller_store(&hansa.database),
             clock: hansa.clock.clone(),
             credential_key: Secret::from(vec![1; 32]),
-            runtime: hansa.runtime.clone(),
+            fleet: hansa.fleet.clone(),
             vault: hansa.vault.clone(),
             nodes: Arc::new(Agreeing),
             enrolment_url: "http://127.0.0.1:9".to_owned(),
+            cluster_enrolment_url: None,
         });
         let held = HeldOperations::default();
         let mut world = Self { hansa, controller, held, alpha, beta, consortium, ledger, nodes };

@@ -1,5 +1,6 @@
 //! The API in process: the real router over real PostgreSQL, each test in a database of its own.
 
+mod cluster;
 mod conventions;
 mod cross_tenant;
 mod deletion;

@@ -17,6 +17,8 @@ use crate::{
 
 /// How long a container must have run to be well again, seconds.
 const WELL_AFTER_S: i64 = 60;
+/// How long a pod may look for a machine and a volume before that is told as trouble, seconds.
+const PLACING_S: i64 = 10;
 /// Characters of evidence.
 const DETAIL_MAX: usize = 2_000;
 
@@ -42,7 +44,7 @@ pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Times
         state: state(wish, seen),
         placement: placement(expose, wish, seen),
         restarts: if is_well { 0 } else { restarts },
-        trouble: if is_well || !wish.run { None } else { trouble(wish, seen) },
+        trouble: if is_well || !wish.run { None } else { trouble(wish, seen, now) },
     }
 }
 
@@ -57,6 +59,11 @@ fn pod_generation(pod: &Pod) -> Option<i64> {
 
 fn container(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+fn age_s(pod: &Pod, now: Timestamp) -> i64 {
+    let made = pod.metadata.creation_timestamp.as_ref();
+    made.map_or(0, |made| now.unix_micros() / 1_000_000 - made.0.as_second())
 }
 
 /// Seconds that a container has been running.
@@ -143,8 +150,10 @@ fn instance(pod: &Pod) -> Option<Instance> {
     })
 }
 
-fn trouble(wish: &Wish, seen: &Seen<'_>) -> Option<Trouble> {
+fn trouble(wish: &Wish, seen: &Seen<'_>, now: Timestamp) -> Option<Trouble> {
     let found = match seen.pod {
+        // It is being found a place, as every pod is at first.
+        Some(pod) if age_s(pod, now) < PLACING_S && container(pod).is_none() => None,
         None => of_events(seen.events),
         Some(pod) => of_pod(pod, seen).or_else(|| {
             // One that never came to a container.

@@ -1,7 +1,10 @@
 //! A node ends: its volume is put aside, its objects go, its StatefulSet last, because the wish is
 //! there: whoever is cut off begins again with it.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use hansa_core::Timestamp;
 use hansa_runtime::RuntimeError;
@@ -11,6 +14,7 @@ use k8s_openapi::{
         apps::v1::StatefulSet,
         core::v1::{Namespace, PersistentVolumeClaim, Secret},
     },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Resource, ResourceExt as _,
@@ -111,6 +115,35 @@ impl KubeRuntime {
             let is_old = made.is_some_and(|made| now - made.0.as_second() >= EMPTY_FOR_S);
             if is_old && !used.contains(&namespace.name_any()) {
                 self.target().forget(&namespace.name_any()).await?;
+            }
+        }
+        self.forget_ledgers(&sets, now).await
+    }
+
+    /// Ends what ledgers had besides their nodes, once these are gone.
+    async fn forget_ledgers(
+        &self,
+        sets: &[Arc<StatefulSet>],
+        now: i64,
+    ) -> Result<(), RuntimeError> {
+        let ledger = |labels: &BTreeMap<String, String>| labels.get(names::LEDGER).cloned();
+        let used: BTreeSet<String> = sets.iter().filter_map(|set| ledger(set.labels())).collect();
+        let is_left = |meta: &ObjectMeta| {
+            let ledger = meta.labels.as_ref().and_then(ledger);
+            let made = meta.creation_timestamp.as_ref();
+            ledger.is_some_and(|ledger| !used.contains(&ledger))
+                && made.is_some_and(|made| now - made.0.as_second() >= EMPTY_FOR_S)
+        };
+        for policy in self.caches.network_policies.state() {
+            if is_left(&policy.metadata) {
+                let namespace = policy.namespace().unwrap_or_default();
+                self.target().delete(&namespace, &*policy).await?;
+            }
+        }
+        for budget in self.caches.budgets.state() {
+            if is_left(&budget.metadata) {
+                let namespace = budget.namespace().unwrap_or_default();
+                self.target().delete(&namespace, &*budget).await?;
             }
         }
         Ok(())

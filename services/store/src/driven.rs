@@ -50,6 +50,8 @@ pub struct DrivenNode {
     pub token_valid: bool,
     /// Its ledger's genesis is published.
     pub has_genesis: bool,
+    /// How its ledger agrees.
+    pub policy: ConsensusPolicy,
     /// Last heard.
     pub observation: Option<NodeObservation>,
     /// Changes with each change.
@@ -158,7 +160,7 @@ pub struct FoundIncident {
 macro_rules! select_node {
     ($rest:literal) => {
         concat!(
-            "SELECT n.*, l.genesis IS NOT NULL AS has_genesis, EXISTS (SELECT FROM \
+            "SELECT n.*, l.policy, l.genesis IS NOT NULL AS has_genesis, EXISTS (SELECT FROM \
              enrolment_token t WHERE t.node_id = n.id AND t.used_at IS NULL AND t.expires_at > $1) \
              AS token_valid FROM node n JOIN ledger l ON l.id = n.ledger_id WHERE ",
             $rest
@@ -646,6 +648,7 @@ fn read_node(row: &PgRow) -> Result<DrivenNode> {
         identity,
         token_valid: row.get("token_valid")?,
         has_genesis: row.get("has_genesis")?,
+        policy: row.text("policy")?,
         observation: row.json_opt("observation")?,
         revision: row.number("revision")?,
     })

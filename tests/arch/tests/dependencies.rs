@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use crate::project::{linked, metadata, packages};
 
 /// Each crate and what it may depend on of ours: the table of docs/architecture.md.
-const MAY_DEPEND_ON: [(&str, &[&str]); 26] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 27] = [
     ("hansa-core", &[]),
     ("hansa-types", &["hansa-core"]),
     ("hansa-authz", &["hansa-core", "hansa-types"]),
     ("hansa-postgres", &["hansa-core"]),
     ("hansa-store", &["hansa-authz", "hansa-core", "hansa-postgres", "hansa-types"]),
     ("hansa-runtime", &["hansa-core"]),
+    ("hansa-runtime-kube", &["hansa-core", "hansa-runtime", "hansa-types"]),
     ("hansa-runtime-process", &["hansa-core", "hansa-runtime"]),
     ("hansa-clients", &["hansa-core", "hansa-types", "ledger-types"]),
     ("hansa-vault", &["hansa-core", "hansa-types"]),
@@ -38,6 +39,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 26] = [
             "hansa-core",
             "hansa-postgres",
             "hansa-runtime",
+            "hansa-runtime-kube",
             "hansa-runtime-process",
             "hansa-store",
             "hansa-telemetry",

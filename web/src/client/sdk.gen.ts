@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AccessTokenCreateData, AccessTokenCreateErrors, AccessTokenCreateResponses, ApiKeyCreateData, ApiKeyCreateErrors, ApiKeyCreateResponses, ApiKeyDeleteData, ApiKeyDeleteErrors, ApiKeyDeleteResponses, ApiKeyGetData, ApiKeyGetErrors, ApiKeyGetResponses, ApiKeyListData, ApiKeyListErrors, ApiKeyListResponses, AuditEventListData, AuditEventListErrors, AuditEventListResponses, BlockGetData, BlockGetErrors, BlockGetResponses, BlockListData, BlockListErrors, BlockListResponses, ConsortiumCreateData, ConsortiumCreateErrors, ConsortiumCreateResponses, ConsortiumDeleteData, ConsortiumDeleteErrors, ConsortiumDeleteResponses, ConsortiumGetData, ConsortiumGetErrors, ConsortiumGetResponses, ConsortiumListData, ConsortiumListErrors, ConsortiumListResponses, ConsortiumUpdateData, ConsortiumUpdateErrors, ConsortiumUpdateResponses, EventStreamData, EventStreamErrors, EventStreamResponse, EventStreamResponses, IncidentListData, IncidentListErrors, IncidentListResponses, InvitationAcceptData, InvitationAcceptErrors, InvitationAcceptResponses, InvitationCreateData, InvitationCreateErrors, InvitationCreateResponses, InvitationDeclineData, InvitationDeclineErrors, InvitationDeclineResponses, InvitationDeleteData, InvitationDeleteErrors, InvitationDeleteResponses, InvitationGetData, InvitationGetErrors, InvitationGetResponses, InvitationListData, InvitationListErrors, InvitationListOfConsortiumData, InvitationListOfConsortiumErrors, InvitationListOfConsortiumResponses, InvitationListResponses, LedgerApproveData, LedgerApproveErrors, LedgerApproveResponses, LedgerCharterData, LedgerCharterErrors, LedgerCharterResponses, LedgerCreateData, LedgerCreateErrors, LedgerCreateResponses, LedgerDeleteData, LedgerDeleteErrors, LedgerDeleteResponses, LedgerGenesisData, LedgerGenesisErrors, LedgerGenesisResponses, LedgerGetData, LedgerGetErrors, LedgerGetResponses, LedgerLaunchData, LedgerLaunchErrors, LedgerLaunchResponses, LedgerListData, LedgerListErrors, LedgerListResponses, LedgerUpdateData, LedgerUpdateErrors, LedgerUpdateResponses, MeGetData, MeGetErrors, MeGetResponses, MemberDeleteData, MemberDeleteErrors, MemberDeleteResponses, MemberGetData, MemberGetErrors, MemberGetResponses, MemberListData, MemberListErrors, MemberListResponses, NodeCreateData, NodeCreateErrors, NodeCreateResponses, NodeDeleteData, NodeDeleteErrors, NodeDeleteResponses, NodeGetData, NodeGetErrors, NodeGetResponses, NodeListData, NodeListErrors, NodeListResponses, NodeLogsData, NodeLogsErrors, NodeLogsResponses, NodeRestartData, NodeRestartErrors, NodeRestartResponses, NodeStartData, NodeStartErrors, NodeStartResponses, NodeStopData, NodeStopErrors, NodeStopResponses, OperationCancelData, OperationCancelErrors, OperationCancelResponses, OperationGetData, OperationGetErrors, OperationGetResponses, OperationListData, OperationListErrors, OperationListResponses, SessionCreateData, SessionCreateErrors, SessionCreateResponses, SessionDeleteData, SessionDeleteErrors, SessionDeleteResponses, TenantCreateData, TenantCreateErrors, TenantCreateResponses, TenantDeleteData, TenantDeleteErrors, TenantDeleteResponses, TenantGetData, TenantGetErrors, TenantGetResponses, TenantListData, TenantListErrors, TenantListResponses, TransactionGetData, TransactionGetErrors, TransactionGetResponses, UserCreateData, UserCreateErrors, UserCreateResponses, UserDeleteData, UserDeleteErrors, UserDeleteResponses, UserGetData, UserGetErrors, UserGetResponses, UserListData, UserListErrors, UserListResponses, UserUpdateData, UserUpdateErrors, UserUpdateResponses } from './types.gen';
+import type { AccessTokenCreateData, AccessTokenCreateErrors, AccessTokenCreateResponses, ApiKeyCreateData, ApiKeyCreateErrors, ApiKeyCreateResponses, ApiKeyDeleteData, ApiKeyDeleteErrors, ApiKeyDeleteResponses, ApiKeyGetData, ApiKeyGetErrors, ApiKeyGetResponses, ApiKeyListData, ApiKeyListErrors, ApiKeyListResponses, AuditEventListData, AuditEventListErrors, AuditEventListResponses, BlockGetData, BlockGetErrors, BlockGetResponses, BlockListData, BlockListErrors, BlockListResponses, ClusterCreateData, ClusterCreateErrors, ClusterCreateResponses, ClusterDeleteData, ClusterDeleteErrors, ClusterDeleteResponses, ClusterGetData, ClusterGetErrors, ClusterGetResponses, ClusterListData, ClusterListErrors, ClusterListResponses, ClusterUpdateData, ClusterUpdateErrors, ClusterUpdateResponses, ConsortiumCreateData, ConsortiumCreateErrors, ConsortiumCreateResponses, ConsortiumDeleteData, ConsortiumDeleteErrors, ConsortiumDeleteResponses, ConsortiumGetData, ConsortiumGetErrors, ConsortiumGetResponses, ConsortiumListData, ConsortiumListErrors, ConsortiumListResponses, ConsortiumUpdateData, ConsortiumUpdateErrors, ConsortiumUpdateResponses, EventStreamData, EventStreamErrors, EventStreamResponse, EventStreamResponses, IncidentListData, IncidentListErrors, IncidentListResponses, InvitationAcceptData, InvitationAcceptErrors, InvitationAcceptResponses, InvitationCreateData, InvitationCreateErrors, InvitationCreateResponses, InvitationDeclineData, InvitationDeclineErrors, InvitationDeclineResponses, InvitationDeleteData, InvitationDeleteErrors, InvitationDeleteResponses, InvitationGetData, InvitationGetErrors, InvitationGetResponses, InvitationListData, InvitationListErrors, InvitationListOfConsortiumData, InvitationListOfConsortiumErrors, InvitationListOfConsortiumResponses, InvitationListResponses, LedgerApproveData, LedgerApproveErrors, LedgerApproveResponses, LedgerCharterData, LedgerCharterErrors, LedgerCharterResponses, LedgerCreateData, LedgerCreateErrors, LedgerCreateResponses, LedgerDeleteData, LedgerDeleteErrors, LedgerDeleteResponses, LedgerGenesisData, LedgerGenesisErrors, LedgerGenesisResponses, LedgerGetData, LedgerGetErrors, LedgerGetResponses, LedgerLaunchData, LedgerLaunchErrors, LedgerLaunchResponses, LedgerListData, LedgerListErrors, LedgerListResponses, LedgerUpdateData, LedgerUpdateErrors, LedgerUpdateResponses, MeGetData, MeGetErrors, MeGetResponses, MemberDeleteData, MemberDeleteErrors, MemberDeleteResponses, MemberGetData, MemberGetErrors, MemberGetResponses, MemberListData, MemberListErrors, MemberListResponses, NodeCreateData, NodeCreateErrors, NodeCreateResponses, NodeDeleteData, NodeDeleteErrors, NodeDeleteResponses, NodeGetData, NodeGetErrors, NodeGetResponses, NodeListData, NodeListErrors, NodeListResponses, NodeLogsData, NodeLogsErrors, NodeLogsResponses, NodeRestartData, NodeRestartErrors, NodeRestartResponses, NodeStartData, NodeStartErrors, NodeStartResponses, NodeStopData, NodeStopErrors, NodeStopResponses, OperationCancelData, OperationCancelErrors, OperationCancelResponses, OperationGetData, OperationGetErrors, OperationGetResponses, OperationListData, OperationListErrors, OperationListResponses, SessionCreateData, SessionCreateErrors, SessionCreateResponses, SessionDeleteData, SessionDeleteErrors, SessionDeleteResponses, TenantCreateData, TenantCreateErrors, TenantCreateResponses, TenantDeleteData, TenantDeleteErrors, TenantDeleteResponses, TenantGetData, TenantGetErrors, TenantGetResponses, TenantListData, TenantListErrors, TenantListResponses, TransactionGetData, TransactionGetErrors, TransactionGetResponses, UserCreateData, UserCreateErrors, UserCreateResponses, UserDeleteData, UserDeleteErrors, UserDeleteResponses, UserGetData, UserGetErrors, UserGetResponses, UserListData, UserListErrors, UserListResponses, UserUpdateData, UserUpdateErrors, UserUpdateResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -107,6 +107,90 @@ export const auditEventList = <ThrowOnError extends boolean = false>(options?: O
         }],
     url: '/v1/audit-events',
     ...options
+});
+
+/**
+ * List clusters
+ *
+ * The operator of the platform sees all of them; tenants see what they need to choose one.
+ */
+export const clusterList = <ThrowOnError extends boolean = false>(options?: Options<ClusterListData, ThrowOnError>): RequestResult<ClusterListResponses, ClusterListErrors, ThrowOnError> => (options?.client ?? client).get<ClusterListResponses, ClusterListErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters',
+    ...options
+});
+
+/**
+ * Register a cluster
+ *
+ * Nodes can run in it from then on. The answer does not wait for the cluster: `phase` and `report`
+ * say what was found in it. The vault keeps a kubeconfig; no call returns it. Only for the operator
+ * of the platform.
+ */
+export const clusterCreate = <ThrowOnError extends boolean = false>(options: Options<ClusterCreateData, ThrowOnError>): RequestResult<ClusterCreateResponses, ClusterCreateErrors, ThrowOnError> => (options.client ?? client).post<ClusterCreateResponses, ClusterCreateErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take a cluster out of the installation
+ *
+ * Refused while it has nodes. Only for the operator of the platform.
+ */
+export const clusterDelete = <ThrowOnError extends boolean = false>(options: Options<ClusterDeleteData, ThrowOnError>): RequestResult<ClusterDeleteResponses, ClusterDeleteErrors, ThrowOnError> => (options.client ?? client).delete<ClusterDeleteResponses, ClusterDeleteErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster_id}',
+    ...options
+});
+
+/**
+ * Read a cluster
+ */
+export const clusterGet = <ThrowOnError extends boolean = false>(options: Options<ClusterGetData, ThrowOnError>): RequestResult<ClusterGetResponses, ClusterGetErrors, ThrowOnError> => (options.client ?? client).get<ClusterGetResponses, ClusterGetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster_id}',
+    ...options
+});
+
+/**
+ * Change a cluster
+ *
+ * How it is reached, or how nodes run there: pods take a change up with their next start. Only for
+ * the operator of the platform.
+ */
+export const clusterUpdate = <ThrowOnError extends boolean = false>(options: Options<ClusterUpdateData, ThrowOnError>): RequestResult<ClusterUpdateResponses, ClusterUpdateErrors, ThrowOnError> => (options.client ?? client).patch<ClusterUpdateResponses, ClusterUpdateErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: '__Host-hansa_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/clusters/{cluster_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**

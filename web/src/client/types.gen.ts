@@ -284,6 +284,179 @@ export type CharterMember = {
 };
 
 /**
+ * A network, `10.0.0.0/8` or `fd00::/8`.
+ */
+export type Cidr = string;
+
+/**
+ * A cluster that nodes can run in.
+ */
+export type Cluster = {
+    access?: ClusterAccessKind | null;
+    /**
+     * When it was registered.
+     */
+    created_at: Timestamp;
+    /**
+     * Its id.
+     */
+    id: ClusterId;
+    /**
+     * Unique in the installation.
+     */
+    name: Name;
+    /**
+     * Whether it can take nodes.
+     */
+    phase: ClusterPhase;
+    report?: ClusterReport | null;
+    reported_at?: Timestamp | null;
+    /**
+     * Changes with each change by people.
+     */
+    revision: Revision;
+    settings?: ClusterSettings | null;
+};
+
+/**
+ * How a new cluster is reached.
+ */
+export type ClusterAccess = {
+    kind: 'kubeconfig';
+    /**
+     * The file's text.
+     */
+    kubeconfig: Kubeconfig;
+} | {
+    kind: 'in_cluster';
+};
+
+/**
+ * How the control plane reaches a cluster.
+ */
+export type ClusterAccessKind = 'kubeconfig' | 'in_cluster';
+
+/**
+ * A new cluster.
+ */
+export type ClusterCreate = {
+    /**
+     * How it is reached.
+     */
+    access: ClusterAccess;
+    /**
+     * Unique in the installation; a node's `runtime` names it. Not `process`.
+     */
+    name: Name;
+    /**
+     * How nodes run there.
+     */
+    settings: ClusterSettings;
+};
+
+/**
+ * A cluster that nodes can run in.
+ */
+export type ClusterId = string;
+
+/**
+ * A page of clusters, newest first.
+ */
+export type ClusterList = {
+    /**
+     * The items in the list's order.
+     */
+    items: Array<Cluster>;
+    /**
+     * Pass as `page_token` for the next page; absent on the last one.
+     */
+    next_page_token?: string | null;
+};
+
+/**
+ * Whether a cluster can take nodes.
+ */
+export type ClusterPhase = 'pending' | 'ready' | 'unreachable';
+
+/**
+ * What was found in a cluster.
+ */
+export type ClusterReport = {
+    /**
+     * Groups of its API that nodes need and that it lacks.
+     */
+    api_groups_missing?: Array<string>;
+    /**
+     * Milliseconds that its clock is ahead of ours.
+     */
+    clock_skew_ms?: number | null;
+    /**
+     * Whether a pod reaches the address that nodes enrol with; absent while it was not measured.
+     */
+    enrolment_reachable?: boolean | null;
+    /**
+     * Whether network policies are enforced; absent while it has not been measured.
+     */
+    network_policy_enforced?: boolean | null;
+    /**
+     * Why it is not ready.
+     */
+    problem?: string | null;
+    /**
+     * Its storage classes.
+     */
+    storage_classes?: Array<StorageClass>;
+    /**
+     * Workloads of the control plane's kind that this installation does not know, `namespace/name`:
+     * they are left alone.
+     */
+    strangers?: Array<string>;
+    /**
+     * Its release, `v1.34.4`.
+     */
+    version?: string | null;
+};
+
+/**
+ * How nodes run in a cluster.
+ */
+export type ClusterSettings = {
+    /**
+     * Who may reach nodes as clients, the control plane among them; nobody without an entry.
+     */
+    clients?: Array<Source>;
+    /**
+     * How clients outside the cluster reach nodes.
+     */
+    expose?: Expose;
+    /**
+     * The nodes' image.
+     */
+    image: ImageDigest;
+    /**
+     * Networks of peers in other places.
+     */
+    peers?: Array<Source>;
+    /**
+     * How nodes of one ledger are spread over machines.
+     */
+    spread?: Spread;
+    storage_class?: Host | null;
+    /**
+     * Who reads metrics, and whoever asks whether nodes are alive from outside their machine.
+     */
+    watchers?: Array<Source>;
+};
+
+/**
+ * What is changed of a cluster; what is left out stays.
+ */
+export type ClusterUpdate = {
+    access?: ClusterAccess | null;
+    settings?: ClusterSettings | null;
+};
+
+/**
  * What went wrong. Programs decide by this word and by nothing else.
  */
 export type Code = 'not_found' | 'method_not_allowed' | 'name_taken' | 'invalid_request' | 'body_too_large' | 'unsupported_media_type' | 'revision_required' | 'revision_stale' | 'unauthenticated' | 'forbidden' | 'origin_refused' | 'quota_exceeded' | 'too_many_requests' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'policy_not_available' | 'not_enough_nodes' | 'wrong_phase' | 'invitation_closed' | 'already_member' | 'signature_invalid' | 'key_invalid' | 'last_administrator' | 'tenant_has_seats' | 'own_account' | 'owner_cannot_leave' | 'operation_in_progress' | 'operation_ended' | 'in_use' | 'tenant_unknown' | 'events_expired' | 'unavailable' | 'internal';
@@ -476,6 +649,21 @@ export type Event = {
 export type EventKind = 'consortium' | 'member' | 'invitation' | 'ledger' | 'node' | 'operation' | 'incident';
 
 /**
+ * How clients outside the cluster reach nodes.
+ */
+export type Expose = {
+    kind: 'cluster_ip';
+} | {
+    /**
+     * The name or address that leads to a machine.
+     */
+    host: Host;
+    kind: 'node_port';
+} | {
+    kind: 'load_balancer';
+};
+
+/**
  * Which rule a part of the request broke.
  */
 export type FieldCode = 'required' | 'unknown' | 'format' | 'range';
@@ -514,6 +702,16 @@ export type GenesisDocument = {
  * Why not all nodes of a ledger take part; the gravest when there are several.
  */
 export type HealthReason = 'nodes_diverged' | 'nodes_unreachable' | 'nodes_not_voting' | 'nodes_isolated' | 'nodes_stopped' | 'not_observed';
+
+/**
+ * A DNS name or an IP address.
+ */
+export type Host = string;
+
+/**
+ * An image by its digest, `registry/name@sha256:…`: tags move, digests do not.
+ */
+export type ImageDigest = string;
 
 /**
  * Something found wrong on a ledger.
@@ -655,6 +853,11 @@ export type InvitationList = {
  * What became of an invitation.
  */
 export type InvitationPhase = 'pending' | 'accepted' | 'declined' | 'withdrawn' | 'expired';
+
+/**
+ * A kubeconfig, YAML. It is never returned.
+ */
+export type Kubeconfig = string;
 
 /**
  * One chain of a consortium.
@@ -982,9 +1185,9 @@ export type NodeCreate = {
      */
     name: Name;
     /**
-     * Where it runs.
+     * Where it runs: `process`, or a cluster's name.
      */
-    runtime?: RuntimeKind;
+    runtime?: Name;
 };
 
 /**
@@ -1056,21 +1259,37 @@ export type NodePhase = 'pending' | 'provisioning' | 'enrolled' | 'running' | 's
  */
 export type NodePrivate = {
     /**
-     * The folder of its data.
+     * The folder of its data, or `namespace/claim`.
      */
     data_dir?: string | null;
+    /**
+     * What went wrong, in the words of whoever saw it: the cluster's event, last lines of the log.
+     */
+    detail?: string | null;
+    /**
+     * The machine of the cluster that the pod is on.
+     */
+    machine?: string | null;
     /**
      * Address of its metrics.
      */
     metrics_address?: string | null;
     /**
+     * The namespace of its pod.
+     */
+    namespace?: string | null;
+    /**
      * The process's id, while it runs.
      */
     pid?: number | null;
     /**
-     * Where it runs.
+     * Its pod, while it runs.
      */
-    runtime: RuntimeKind;
+    pod?: string | null;
+    /**
+     * Where it runs: `process`, or a cluster's name.
+     */
+    runtime: Name;
 };
 
 /**
@@ -1145,7 +1364,7 @@ export type OperationList = {
 /**
  * Why an operation or a node failed. The list is closed; each has a next action.
  */
-export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
+export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'cluster_unreachable' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
 
 /**
  * Where an operation is.
@@ -1249,11 +1468,6 @@ export type Role = 'platform_operator' | 'tenant_admin' | 'operator' | 'viewer';
 export type RunState = 'running' | 'stopped' | 'deleted';
 
 /**
- * Where a node runs.
- */
-export type RuntimeKind = 'process';
-
-/**
  * A session. Its secret travels only in the `__Host-hansa_session` cookie.
  */
 export type Session = {
@@ -1300,9 +1514,47 @@ export type SessionId = string;
 export type Signature = string;
 
 /**
+ * Where connections may come from.
+ */
+export type Source = {
+    /**
+     * A network.
+     */
+    network: Cidr;
+} | {
+    /**
+     * Pods of a namespace.
+     */
+    namespace: Name;
+};
+
+/**
+ * How nodes of one ledger are spread over machines.
+ */
+export type Spread = 'required' | 'preferred';
+
+/**
  * Where a step is.
  */
 export type StepState = 'pending' | 'running' | 'succeeded' | 'failed';
+
+/**
+ * A storage class.
+ */
+export type StorageClass = {
+    /**
+     * Whether volumes that name none get it.
+     */
+    default: boolean;
+    /**
+     * Whether its volumes can grow.
+     */
+    expands: boolean;
+    /**
+     * Its name.
+     */
+    name: string;
+};
 
 /**
  * What an operation is about.
@@ -1716,6 +1968,193 @@ export type AuditEventListResponses = {
 };
 
 export type AuditEventListResponse = AuditEventListResponses[keyof AuditEventListResponses];
+
+export type ClusterListData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items, 1 to 200; 50 unless given.
+         */
+        page_size?: number;
+        /**
+         * `next_page_token` of the page before; leave it out for the first page.
+         */
+        page_token?: string;
+    };
+    url: '/v1/clusters';
+};
+
+export type ClusterListErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type ClusterListError = ClusterListErrors[keyof ClusterListErrors];
+
+export type ClusterListResponses = {
+    /**
+     * A page of clusters
+     */
+    200: ClusterList;
+};
+
+export type ClusterListResponse = ClusterListResponses[keyof ClusterListResponses];
+
+export type ClusterCreateData = {
+    body: ClusterCreate;
+    headers?: {
+        /**
+         * A mark of yours on this request: repeating it within 24 hours has one effect and the same answer.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/clusters';
+};
+
+export type ClusterCreateErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type ClusterCreateError = ClusterCreateErrors[keyof ClusterCreateErrors];
+
+export type ClusterCreateResponses = {
+    /**
+     * The cluster
+     */
+    201: Cluster;
+};
+
+export type ClusterCreateResponse = ClusterCreateResponses[keyof ClusterCreateResponses];
+
+export type ClusterDeleteData = {
+    body?: never;
+    headers: {
+        /**
+         * The ETag that the change is meant for
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * The cluster
+         */
+        cluster_id: ClusterId;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster_id}';
+};
+
+export type ClusterDeleteErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type ClusterDeleteError = ClusterDeleteErrors[keyof ClusterDeleteErrors];
+
+export type ClusterDeleteResponses = {
+    /**
+     * It is no more part of it
+     */
+    204: void;
+};
+
+export type ClusterDeleteResponse = ClusterDeleteResponses[keyof ClusterDeleteResponses];
+
+export type ClusterGetData = {
+    body?: never;
+    path: {
+        /**
+         * The cluster
+         */
+        cluster_id: ClusterId;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster_id}';
+};
+
+export type ClusterGetErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type ClusterGetError = ClusterGetErrors[keyof ClusterGetErrors];
+
+export type ClusterGetResponses = {
+    /**
+     * The cluster
+     */
+    200: Cluster;
+};
+
+export type ClusterGetResponse = ClusterGetResponses[keyof ClusterGetResponses];
+
+export type ClusterUpdateData = {
+    body: ClusterUpdate;
+    headers: {
+        /**
+         * The ETag that the change is meant for
+         */
+        'If-Match': string;
+    };
+    path: {
+        /**
+         * The cluster
+         */
+        cluster_id: ClusterId;
+    };
+    query?: never;
+    url: '/v1/clusters/{cluster_id}';
+};
+
+export type ClusterUpdateErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type ClusterUpdateError = ClusterUpdateErrors[keyof ClusterUpdateErrors];
+
+export type ClusterUpdateResponses = {
+    /**
+     * The cluster
+     */
+    200: Cluster;
+};
+
+export type ClusterUpdateResponse = ClusterUpdateResponses[keyof ClusterUpdateResponses];
 
 export type ConsortiumListData = {
     body?: never;

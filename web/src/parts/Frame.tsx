@@ -38,6 +38,7 @@ export function Frame() {
   const pages = [
     { key: '/app/consortiums', label: <Link to="/app/consortiums">{t('nav.consortiums')}</Link> },
     { key: '/app/invitations', label: <Link to="/app/invitations">{t('nav.invitations')}</Link> },
+    { key: '/app/clusters', label: <Link to="/app/clusters">{t('nav.clusters')}</Link> },
   ]
   return (
     <Layout style={{ minHeight: '100vh' }}>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Alert, Button, Card, Form, Input, Space, Tag } from 'antd'
+import { Alert, Button, Card, Form, Input, Select, Space, Tag } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -12,6 +12,7 @@ import { useMe } from './Frame'
 import { LedgerHealthAlert } from './Health'
 import { Incidents } from './Incidents'
 import { NodeTable, useNodes } from './NodeTable'
+import { useClusters } from './useClusters'
 
 /** Nodes that a launch needs: the service decides, this only tells. */
 const needed = ({ policy, development }: Ledger) => (policy === 'cft' ? (development ? 1 : 3) : 4)
@@ -26,6 +27,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
   const path = { ledger_id: ledger.id }
   const launching = ledger.phase === 'launching'
   const nodes = useNodes(ledger)
+  const clusters = useClusters()
   const charter = useQuery({
     queryKey: ['charter', ledger.id],
     queryFn: () => answer(ledgerCharter({ path })),
@@ -109,7 +111,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
       )}
       <NodeTable ledger={ledger} />
       {ledger.phase === 'running' && <Incidents ledger={ledger} />}
-      <FormModal<{ name: string }>
+      <FormModal<{ name: string; runtime?: string }>
         open={adding}
         title={t('nodes.add')}
         submit={t('nodes.add')}
@@ -127,6 +129,16 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
         >
           <Input autoFocus />
         </Form.Item>
+        {(clusters.data?.items.length ?? 0) > 0 && (
+          <Form.Item name="runtime" label={t('nodes.runtime')} initialValue="process">
+            <Select
+              options={[
+                { value: 'process', label: t('nodes.process') },
+                ...(clusters.data?.items ?? []).map(({ name }) => ({ value: name, label: name })),
+              ]}
+            />
+          </Form.Item>
+        )}
       </FormModal>
       <Approve
         ledger={ledger}

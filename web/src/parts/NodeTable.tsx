@@ -82,12 +82,30 @@ export function NodeTable({ ledger }: { ledger: Ledger }) {
           },
           {
             title: t('nodes.state'),
-            render: (_, { phase, reason }) => (
+            render: (_, { phase, reason, private: own }) => (
               <>
                 {t(`nodePhase.${phase}`)}
                 {reason != null && <div>{t(`reason.${reason}`)}</div>}
+                {own?.detail != null && (
+                  <Typography.Paragraph
+                    type="secondary"
+                    style={{ maxWidth: 360, whiteSpace: 'pre-wrap', marginBottom: 0 }}
+                    ellipsis={{ rows: 3, expandable: 'collapsible' }}
+                  >
+                    {own.detail}
+                  </Typography.Paragraph>
+                )}
               </>
             ),
+          },
+          {
+            title: t('nodes.runtime'),
+            render: (_, { private: own }) =>
+              own != null && (
+                <Tooltip title={own.pod != null && `${own.namespace}/${own.pod} · ${own.machine}`}>
+                  {own.runtime === 'process' ? t('nodes.process') : own.runtime}
+                </Tooltip>
+              ),
           },
           {
             title: t('nodes.health'),

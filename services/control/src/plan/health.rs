@@ -111,7 +111,7 @@ pub fn ledger_health(
 }
 
 /// Votes that decide a block.
-fn needed(policy: ConsensusPolicy, validators: u32) -> u32 {
+pub(super) fn needed(policy: ConsensusPolicy, validators: u32) -> u32 {
     let policy = match policy {
         ConsensusPolicy::Cft => Policy::Cft,
         // The stricter of the two that `adaptive` moves between.

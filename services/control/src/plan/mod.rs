@@ -5,3 +5,4 @@ pub mod health;
 pub mod launch;
 pub mod node;
 pub mod operation;
+pub mod quorum;

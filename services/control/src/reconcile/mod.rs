@@ -12,6 +12,7 @@ mod metrics;
 mod node;
 mod observe;
 mod operation;
+mod quorum;
 
 use std::{
     fmt::Debug,

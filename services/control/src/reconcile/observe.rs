@@ -7,7 +7,7 @@ use hansa_store::{DrivenNode, FoundIncident};
 use hansa_types::{IncidentKind, NodeObservation, RunState};
 use std::collections::BTreeMap;
 
-use super::{Controller, log_failure};
+use super::{Controller, log_failure, quorum::Ledgers};
 
 impl Controller {
     /// Asks every node that has a genesis how it does.
@@ -17,9 +17,11 @@ impl Controller {
     pub async fn observe(&self) -> Result<()> {
         let mut after = None;
         let mut authorities = BTreeMap::new();
+        let mut ledgers = Ledgers::default();
         loop {
             let page = self.tx().await?.node_driven_page(after, self.now()).await?;
             for node in page.iter().filter(|node| node.has_genesis) {
+                ledgers.count(node, self.now());
                 if let std::collections::btree_map::Entry::Vacant(entry) =
                     authorities.entry(node.ledger)
                 {
@@ -40,7 +42,7 @@ impl Controller {
                 .await;
             after = page.last().map(|node| node.id);
             if page.len() < usize::from(limits::RECONCILE_PAGE) {
-                return Ok(());
+                return self.keep_quorums(ledgers).await;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod cluster;
 mod consortium;
 mod failure;
 mod follow;
@@ -47,6 +48,9 @@ pub(crate) enum Verb {
     /// Ledger nodes.
     #[command(subcommand)]
     Node(node::Node),
+    /// Clusters that nodes can run in.
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     /// Operations: the progress of what takes long.
     #[command(subcommand)]
     Operation(node::Operation),
@@ -74,6 +78,7 @@ pub(crate) fn run(verb: Verb, options: &Options) -> ExitCode {
             Verb::Member(verb) => verb.run(options).await,
             Verb::Ledger(verb) => verb.run(options).await,
             Verb::Node(verb) => verb.run(options).await,
+            Verb::Cluster(verb) => verb.run(options).await,
             Verb::Operation(verb) => verb.run(options).await,
             Verb::Key(verb) => verb.run(options).await,
             Verb::Sql(verb) => verb.run(options).await,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use hansa_core::{ConsortiumId, Name, NameError, Uuid};
 use hansa_types::{
-    Consortium, ConsortiumPhase, Invitation, InvitationPhase, Ledger, LedgerPhase, Node, NodePhase,
+    Cluster, Consortium, ConsortiumPhase, Invitation, InvitationPhase, Ledger, LedgerPhase, Node, NodePhase,
 };
 
 use super::{
@@ -124,6 +124,16 @@ pub(crate) async fn consortium(api: &Api, wanted: &Reference) -> Outcome<Consort
             let mut all: Vec<Consortium> = api.list("/v1/consortiums").await?;
             all.retain(|c| c.phase != ConsortiumPhase::Deleted);
             pick("consortium", name, &all, |c| (&c.name, c.id.uuid())).cloned()
+        }
+    }
+}
+
+pub(crate) async fn cluster(api: &Api, wanted: &Reference) -> Outcome<Cluster> {
+    match wanted {
+        Reference::Id(id) => api.get(&format!("/v1/clusters/{id}")).await,
+        Reference::Name(name) => {
+            let all: Vec<Cluster> = api.list("/v1/clusters").await?;
+            pick("cluster", name, &all, |c| (&c.name, c.id.uuid())).cloned()
         }
     }
 }

@@ -14,12 +14,13 @@ use super::{
     output,
 };
 
-const COLUMNS: [output::Column; 8] = [
+const COLUMNS: [output::Column; 9] = [
     ("NAME", "/name"),
     ("PHASE", "/phase"),
     ("HEALTH", "/health"),
     ("HEIGHT", "/observation/height"),
     ("ROOT", "/observation/root"),
+    ("RUNTIME", "/private/runtime"),
     ("HTTP", "/http_address"),
     ("REASON", "/reason"),
     ("ID", "/id"),
@@ -52,6 +53,9 @@ pub(crate) enum Node {
         /// CONSORTIUM/NAME or id.
         #[arg(long)]
         ledger: LedgerReference,
+        /// Where it runs: process, or a cluster's name.
+        #[arg(long, value_name = "NAME", default_value = hansa_types::PROCESS)]
+        runtime: Name,
         #[command(flatten)]
         wait: Wait,
     },
@@ -94,10 +98,11 @@ impl Node {
                 let found = names::node(&api, &node, ledger.as_ref()).await?;
                 return output::one(options.output, &found, &COLUMNS);
             }
-            Self::Create { name, ledger, wait } => {
+            Self::Create { name, ledger, runtime, wait } => {
                 let found = names::ledger(&api, &ledger).await?;
                 let path = format!("/v1/ledgers/{}/nodes", found.id);
-                let operation: Done = api.post(&path, &json!({ "name": name })).await?;
+                let new = json!({ "name": name, "runtime": runtime });
+                let operation: Done = api.post(&path, &new).await?;
                 return wait.finish(&api, options, operation).await;
             }
             Self::Logs { which: Which { node, ledger }, lines } => {

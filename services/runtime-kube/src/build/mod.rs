@@ -11,6 +11,8 @@ mod resource_quota;
 mod secret;
 mod service;
 mod stateful_set;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,105 @@
+//! Clusters, for the operator of the platform.
+
+use std::{io::Read as _, path::PathBuf};
+
+use clap::Subcommand;
+use hansa_core::Name;
+use hansa_types::Cluster as Found;
+use serde_json::json;
+
+use super::{
+    failure::{Failure, Outcome},
+    names::{self, Reference},
+    options::Options,
+    output,
+};
+
+const COLUMNS: [output::Column; 5] = [
+    ("NAME", "/name"),
+    ("PHASE", "/phase"),
+    ("RELEASE", "/report/version"),
+    ("PROBLEM", "/report/problem"),
+    ("ID", "/id"),
+];
+
+/// Clusters that nodes can run in.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cluster {
+    /// List them.
+    List,
+    /// Show one with what was found in it.
+    Get {
+        /// Name or id.
+        cluster: Reference,
+    },
+    /// Register one. Nodes can run in it from then on.
+    Register {
+        /// Unique in the installation; a node's --runtime names it.
+        name: Name,
+        /// Its kubeconfig, which the vault keeps; `-` for the standard input. Without it the cluster
+        /// around the controller's own pod.
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+        /// The nodes' image, by its digest.
+        #[arg(long, value_name = "IMAGE")]
+        image: String,
+        /// The storage class of volumes; the cluster's default without it.
+        #[arg(long, value_name = "NAME")]
+        storage_class: Option<String>,
+        /// A network whose clients may reach nodes, the control plane's among them; may be repeated.
+        #[arg(long = "client", value_name = "CIDR")]
+        clients: Vec<String>,
+    },
+    /// Take one out of the installation. Refused while it has nodes.
+    Delete {
+        /// Name or id.
+        cluster: Reference,
+    },
+}
+
+impl Cluster {
+    pub(crate) async fn run(self, options: &Options) -> Outcome<()> {
+        let api = options.connect()?;
+        match self {
+            Self::List => {
+                let all: Vec<Found> = api.list("/v1/clusters").await?;
+                output::many(options.output, &all, &COLUMNS)
+            }
+            Self::Get { cluster } => {
+                let found = names::cluster(&api, &cluster).await?;
+                output::one(options.output, &found, &COLUMNS)
+            }
+            Self::Register { name, kubeconfig, image, storage_class, clients } => {
+                let access = match kubeconfig {
+                    None => json!({ "kind": "in_cluster" }),
+                    Some(path) => json!({ "kind": "kubeconfig", "kubeconfig": read(&path)? }),
+                };
+                let clients: Vec<_> =
+                    clients.iter().map(|cidr| json!({ "network": cidr })).collect();
+                let mut settings = json!({ "image": image, "clients": clients });
+                if let Some(class) = storage_class {
+                    settings["storage_class"] = json!(class);
+                }
+                let body = json!({ "name": name, "access": access, "settings": settings });
+                let made: Found = api.post("/v1/clusters", &body).await?;
+                output::one(options.output, &made, &COLUMNS)
+            }
+            Self::Delete { cluster } => {
+                let found = names::cluster(&api, &cluster).await?;
+                let path = format!("/v1/clusters/{}", found.id);
+                api.delete(&path, Some(found.revision)).await.map(drop)
+            }
+        }
+    }
+}
+
+fn read(path: &PathBuf) -> Outcome<String> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(path).map(|found| text = found)
+    };
+    read.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    Ok(text)
+}
