@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{folder::Folder, images, network::Network, parts::Parts};
@@ -134,17 +135,22 @@ impl Cluster {
         Ok(line.and_then(|line| line.split(',').next()).context("a token")?.to_owned())
     }
 
-    /// Writes what users of the API server need; its certificate is there by now.
+    /// Writes what users of the API server need; its certificate is there by now. Nothing in it is
+    /// elsewhere: it is good on other machines too.
     pub(crate) fn kubeconfigs(&self) -> Result<()> {
+        let authority = STANDARD.encode(fs::read(self.folder.join("pki/apiserver.crt"))?);
         for (user, file) in [("admin", "kubeconfig"), ("kubelet", "kubelet.kubeconfig")] {
-            self.write_json(file, &json!({
-                "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-                "clusters": [{"name": "lab", "cluster": {
-                    "server": self.server(), "certificate-authority": self.file("pki/apiserver.crt"),
-                }}],
-                "users": [{"name": user, "user": {"token": self.token(user)?}}],
-                "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
-            }))?;
+            self.write_json(
+                file,
+                &json!({
+                    "apiVersion": "v1", "kind": "Config", "current-context": "lab",
+                    "clusters": [{"name": "lab", "cluster": {
+                        "server": self.server(), "certificate-authority-data": authority,
+                    }}],
+                    "users": [{"name": user, "user": {"token": self.token(user)?}}],
+                    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
+                }),
+            )?;
         }
         Ok(())
     }

@@ -133,6 +133,8 @@ pub const IMAGE_LEN_MAX: usize = 512;
 pub const CLUSTER_SOURCES_MAX: usize = 64;
 /// Clusters of one installation.
 pub const CLUSTERS_MAX: u32 = 100;
+/// Before a cluster that could not be connected to is tried again.
+pub const CLUSTER_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Between two looks at a cluster.
 pub const CLUSTER_PROBE_EVERY: Duration = Duration::from_secs(60);
 

@@ -39,6 +39,8 @@ pub struct DrivenCluster {
     pub access: ClusterAccessKind,
     /// How nodes run there.
     pub settings: ClusterSettings,
+    /// Whether it answered.
+    pub phase: ClusterPhase,
     /// When it was last asked.
     pub reported_at: Option<Timestamp>,
     /// Changes with each change by people.
@@ -292,6 +294,7 @@ fn read_driven(row: &PgRow) -> Result<DrivenCluster> {
         name: row.name("name")?,
         access: row.text("access")?,
         settings: row.json("settings")?,
+        phase: row.text("phase")?,
         reported_at: row.time_opt("reported_at")?,
         revision: row.number("revision")?,
     })

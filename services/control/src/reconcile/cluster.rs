@@ -14,7 +14,8 @@ impl Controller {
         let ids: Vec<_> = clusters.iter().map(|cluster| cluster.id).collect();
         self.fleet.keep_only(&ids);
         for cluster in &clusters {
-            if self.fleet.is_connected(cluster.id, cluster.revision) {
+            if self.fleet.is_connected(cluster.id, cluster.revision) || self.failed_lately(cluster)
+            {
                 continue;
             }
             if let Err(error) = self.connect_cluster(cluster).await {
@@ -22,6 +23,12 @@ impl Controller {
             }
         }
         Ok(())
+    }
+
+    /// What was refused a moment ago is not asked again at once; a change by people makes it pending.
+    fn failed_lately(&self, cluster: &DrivenCluster) -> bool {
+        cluster.phase == ClusterPhase::Unreachable
+            && cluster.reported_at.is_some_and(|at| at > self.now() - limits::CLUSTER_RETRY_AFTER)
     }
 
     async fn connect_cluster(&self, cluster: &DrivenCluster) -> Result<()> {

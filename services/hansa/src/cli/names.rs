@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use hansa_core::{ConsortiumId, Name, NameError, Uuid};
 use hansa_types::{
-    Cluster, Consortium, ConsortiumPhase, Invitation, InvitationPhase, Ledger, LedgerPhase, Node, NodePhase,
+    Cluster, Consortium, ConsortiumPhase, Invitation, InvitationPhase, Ledger, LedgerPhase, Node,
+    NodePhase,
 };
 
 use super::{
