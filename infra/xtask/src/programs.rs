@@ -2,6 +2,7 @@
 //! with one set of features and once, and run one after the other.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -78,9 +79,11 @@ impl TestProgram {
 
     /// Runs it, shows what it says, and counts. A program that breaks off has failed once more than
     /// it says.
-    pub(crate) fn run(&self) -> Result<Counts> {
+    pub(crate) fn run(&self, environment: &[(&str, &OsStr)]) -> Result<Counts> {
         println!("\n-- {} ({})", self.package, self.target);
-        let mut child = self.command().stdout(Stdio::piped()).spawn()?;
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().expect("piped above");
         let mut counts = Counts::default();
         for line in BufReader::new(output).lines() {

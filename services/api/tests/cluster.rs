@@ -61,14 +61,14 @@ async fn a_cluster_with_nodes_stays() {
     let again = hansa.post(&hansa.platform, "/v1/clusters", &registration("lab")).await;
     again.expect(StatusCode::CONFLICT);
     let process = hansa.post(&hansa.platform, "/v1/clusters", &registration("process")).await;
-    process.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    process.expect(StatusCode::BAD_REQUEST);
     let consortium = hansa.consortium(&alpha, "demo").await;
     let ledger =
         hansa.ledger(&alpha, &consortium, &json!({ "name": "main", "policy": "bft" })).await;
     let nodes = format!("/v1/ledgers/{ledger}/nodes");
     let unknown = json!({ "name": "one", "runtime": "nowhere" });
     let refused = hansa.post(&alpha.token, &nodes, &unknown).await;
-    let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let refused = refused.expect(StatusCode::BAD_REQUEST);
     assert_eq!(refused.text("/errors/0/pointer"), "/runtime");
     let asked = hansa.post(&alpha.token, &nodes, &json!({ "name": "one", "runtime": "lab" })).await;
     let node = asked.expect(StatusCode::ACCEPTED).text("/target/node_id");

@@ -212,7 +212,7 @@ async fn the_roles_run_as_programs_from_their_files() {
         0o644,
         &format!(
             "metrics = \"127.0.0.1:{metrics}\"\nenrolment_url = \"http://127.0.0.1:{listen}\"\n\
-             {}{vault_socket}[secrets]\ncredential_key = \"{}\"\n[runtime]\nfolder = \"{}\"\n\
+             {}{vault_socket}[secrets]\ncredential_key = \"{}\"\n[runtime.process]\nfolder = \"{}\"\n\
              program = \"{}\"\n",
             machine.database(3),
             credential.display(),

@@ -172,6 +172,9 @@ impl Runtime for KubeRuntime {
         let found = self.ask(spec.node).await?;
         let mut wish = Wish::new(spec);
         if let Some((before, live)) = &found {
+            if volume::is_made_anew(live) {
+                return Err(RuntimeError::Transient("its set is being made anew".to_owned()));
+            }
             if live.metadata.deletion_timestamp.is_some() {
                 return Err(RuntimeError::Conflict("the workload is being removed".to_owned()));
             }

@@ -1,5 +1,7 @@
 //! Volumes: they grow, they never shrink, and they outlive their node.
 
+use std::time::Duration;
+
 use hansa_core::{NodeId, Timestamp};
 use hansa_runtime::{RetainedVolume, RuntimeError};
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
@@ -13,6 +15,11 @@ use crate::{build, error::of_api, names, wish::Wish, write};
 
 /// Volumes of one answer of a list.
 const PAGE: u32 = 500;
+/// What holds a set until its pod is let go (kubernetes.io/docs/concepts/architecture/garbage-collection).
+const ORPHAN: &str = "orphan";
+/// Looks whether it is gone, and the time between them: usually it is within one.
+const LOOKS_MAX: u32 = 50;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The value of the label [`names::RETAINED`].
 const YES: &str = "true";
 
@@ -47,7 +54,24 @@ pub(crate) async fn grow(
         write::merge(&claims, &claim, &change).await?;
     }
     let sets = Api::<StatefulSet>::namespaced(client.clone(), &namespace);
-    write::delete(&sets, live, PropagationPolicy::Orphan).await
+    write::delete(&sets, live, PropagationPolicy::Orphan).await?;
+    gone(&sets, &live.name_any()).await
+}
+
+/// Whether a set is on its way out without its pod, to be made anew.
+pub(crate) fn is_made_anew(set: &StatefulSet) -> bool {
+    set.metadata.deletion_timestamp.is_some() && set.finalizers().iter().any(|f| f == ORPHAN)
+}
+
+/// Waits until the cluster has let go of the pod: the set stays until then.
+async fn gone(sets: &Api<StatefulSet>, name: &str) -> Result<(), RuntimeError> {
+    for _ in 0..LOOKS_MAX {
+        if sets.get_opt(name).await.map_err(|e| of_api(name, e))?.is_none() {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(RuntimeError::Transient(format!("{name} is being made anew")))
 }
 
 /// Notes on a claim that its node was removed.

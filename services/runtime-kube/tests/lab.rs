@@ -2,17 +2,25 @@
 //!
 //! `cargo xtask test kube` makes the image and names it here.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use hansa_core::{ConsortiumId, Secret, SystemClock};
+use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, Secret, SystemClock, TenantId};
 use hansa_runtime::{
-    Instance, Workload,
+    Enrolment, Fault, Instance, Quorum, Runtime as _, RuntimeError, Size, Workload, WorkloadSpec,
+    WorkloadState,
     conformance::{self, Harness},
 };
 use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
 use hansa_types::{ClusterSettings, Expose, ImageDigest, Spread};
 use kube_lab::{Lab, Status, folder::Folder};
 
+/// A deadline that a slow machine meets too.
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Names the archive of the nodes' image.
 const IMAGE_BY: &str = "HANSA_NODE_IMAGE";
 
@@ -38,6 +46,15 @@ impl Cluster {
         let status = lab.up(&|what| eprintln!("{what}")).expect("the machine can run a lab");
         let image = lab.load_image(&PathBuf::from(archive)).expect("an archive");
         Self { lab, status, image, _folder: folder }
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.status.kubectl);
+        command.arg("--kubeconfig").arg(&self.status.kubeconfig).args(arguments);
+        let output = command.output().expect("kubectl runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {}: {complaint}", arguments.join(" "));
+        String::from_utf8(output.stdout).expect("kubectl speaks UTF-8")
     }
 
     fn config(&self) -> KubeConfig {
@@ -77,20 +94,223 @@ fn program() -> PathBuf {
     test.ancestors().nth(2).expect("a target folder").join("kube-lab")
 }
 
-/// The contract is the same wherever nodes run.
+/// The contract is the same wherever nodes run; what only a cluster does comes after it, on the same
+/// one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_driver_passes_the_suite_of_the_drivers() {
+async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults() {
     let cluster = Arc::new(Cluster::start());
     let (runtime, keeping) =
         KubeRuntime::open(cluster.config(), Arc::new(SystemClock)).await.expect("a cluster");
     let keeping = tokio::spawn(keeping);
     let crashing = Arc::clone(&cluster);
     let harness = Harness {
-        runtime,
+        runtime: runtime.clone(),
         crash: Box::new(move |workload| crashing.crash(workload)),
         consortium: ConsortiumId::new(),
         enrolment_url: "http://127.0.0.1:9".to_owned(),
     };
     conformance::run(&harness).await;
+    edits_and_deletions_by_hand_are_corrected(&cluster, &runtime).await;
+    what_is_not_ours_is_left_alone(&cluster, &runtime).await;
+    volumes_grow_and_never_shrink(&cluster, &runtime).await;
+    trouble_has_its_reason(&cluster, &runtime).await;
+    a_budget_holds_a_drain(&cluster, &runtime).await;
+    strangers_are_listed(&cluster).await;
+    keeping.abort();
+}
+
+fn spec(consortium: ConsortiumId, name: &str) -> WorkloadSpec {
+    WorkloadSpec {
+        node: NodeId::new(),
+        consortium,
+        ledger: LedgerId::new(),
+        tenant: TenantId::new(),
+        name: name.parse().unwrap(),
+        generation: Generation::FIRST,
+        run: true,
+        size: Size { cpu_millis: 50, memory_mib: 128, volume_gib: 1 },
+        enrolment: Enrolment {
+            url: "http://127.0.0.1:9".to_owned(),
+            token: Some(Secret::from("a token that nobody accepts".to_owned())),
+        },
+    }
+}
+
+/// Looks until `holds`, which says what it waits for.
+async fn until(
+    runtime: &KubeRuntime,
+    node: NodeId,
+    what: &str,
+    holds: impl Fn(&Workload) -> bool,
+) -> Workload {
+    let began = Instant::now();
+    loop {
+        let found = runtime.observe(node).await.unwrap();
+        if let Some(workload) = found.clone().filter(&holds) {
+            return workload;
+        }
+        assert!(began.elapsed() < DEADLINE, "never {what}; last seen: {found:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn runs(workload: &Workload) -> bool {
+    workload.state == WorkloadState::Running
+}
+
+/// Namespace and name of a node's objects.
+fn object(workload: &Workload) -> (String, String) {
+    let (namespace, claim) = workload.placement.volume.split_once('/').expect("namespace/claim");
+    let name = claim.strip_prefix("data-").and_then(|n| n.strip_suffix("-0")).expect("data-…-0");
+    (namespace.to_owned(), name.to_owned())
+}
+
+/// An administrator's hand must not leave a ledger without a vote for longer than a look.
+async fn edits_and_deletions_by_hand_are_corrected(cluster: &Cluster, runtime: &KubeRuntime) {
+    let spec = spec(ConsortiumId::new(), "edited");
+    runtime.apply(&spec).await.unwrap();
+    let first = until(runtime, spec.node, "running", runs).await;
+    let (namespace, name) = object(&first);
+    let within = ["--namespace", namespace.as_str()];
+    cluster.kubectl(&[&["scale", "statefulset", &name, "--replicas", "0"][..], &within].concat());
+    until(runtime, spec.node, "running again after it was scaled to nothing", |w| {
+        runs(w) && w.placement.instance != first.placement.instance
+    })
+    .await;
+    for kind in ["service", "configmap"] {
+        cluster.kubectl(&[&["delete", kind, &name][..], &within].concat());
+        let began = Instant::now();
+        loop {
+            let get = ["get", kind, name.as_str(), "--ignore-not-found", "--output", "name"];
+            if !cluster.kubectl(&[&get[..], &within].concat()).is_empty() {
+                break;
+            }
+            assert!(began.elapsed() < DEADLINE, "the deleted {kind} did not come back");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    runtime.remove(spec.node).await.unwrap();
+}
+
+/// A name that somebody else has is a conflict to be told, not something to be taken over.
+async fn what_is_not_ours_is_left_alone(cluster: &Cluster, runtime: &KubeRuntime) {
+    let consortium = ConsortiumId::new();
+    let namespace = format!("hansa-{}", consortium.uuid().simple());
+    cluster.kubectl(&["create", "namespace", &namespace]);
+    let refused = runtime.apply(&spec(consortium, "foreign")).await;
+    assert!(matches!(refused, Err(RuntimeError::Conflict(_))), "{refused:?}");
+    let labels = ["get", "namespace", &namespace, "--output", "jsonpath={.metadata.labels}"];
+    assert!(!cluster.kubectl(&labels).contains("hansa.dev"), "it was taken over");
+}
+
+/// A claim can only grow; a set that was made for a smaller one is made anew around its pod.
+async fn volumes_grow_and_never_shrink(cluster: &Cluster, runtime: &KubeRuntime) {
+    let mut spec = spec(ConsortiumId::new(), "grown");
+    runtime.apply(&spec).await.unwrap();
+    let first = until(runtime, spec.node, "running", runs).await;
+    spec.generation = spec.generation.next();
+    spec.size.volume_gib = 2;
+    runtime.apply(&spec).await.unwrap();
+    let grown = until(runtime, spec.node, "running in the new size", |w| {
+        runs(w) && w.generation == spec.generation
+    })
+    .await;
+    assert_eq!(first.placement.volume, grown.placement.volume, "it got another volume");
+    let (namespace, name) = object(&grown);
+    let claim = format!("data-{name}-0");
+    let size = "jsonpath={.spec.resources.requests.storage}";
+    let get = ["get", "pvc", &claim, "--namespace", &namespace, "--output", size];
+    assert_eq!(cluster.kubectl(&get), "2Gi");
+    // The lab has no storage driver that would act.
+    let waits = grown.trouble.map(|trouble| trouble.fault);
+    assert_eq!(waits, Some(Fault::VolumeGrowing), "who waits for the storage driver is told so");
+    spec.generation = spec.generation.next();
+    spec.size.volume_gib = 1;
+    let refused = runtime.apply(&spec).await;
+    assert!(matches!(refused, Err(RuntimeError::Invalid(_))), "{refused:?}");
+    runtime.remove(spec.node).await.unwrap();
+}
+
+/// What a cluster cannot do is told in words of the closed list, with the cluster's own evidence.
+async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
+    let consortium = ConsortiumId::new();
+    let mut large = spec(consortium, "large");
+    large.size.cpu_millis = 60_000;
+    runtime.apply(&large).await.unwrap();
+    let mut config = cluster.config();
+    let missing = format!("hansa.local/nowhere@sha256:{}", "0".repeat(64));
+    config.settings.image = ImageDigest::try_from(missing).unwrap();
+    config.installation = "missing".to_owned();
+    let (other, keeping) = KubeRuntime::open(config, Arc::new(SystemClock)).await.unwrap();
+    let keeping = tokio::spawn(keeping);
+    let imageless = spec(ConsortiumId::new(), "imageless");
+    other.apply(&imageless).await.unwrap();
+    for (runtime, node, fault) in [
+        (runtime, large.node, Fault::Unschedulable),
+        (&*other, imageless.node, Fault::ImageMissing),
+    ] {
+        let found = until(runtime, node, "in trouble", |w| w.trouble.is_some()).await;
+        let trouble = found.trouble.expect("looked for");
+        assert_eq!(trouble.fault, fault, "{trouble:?}");
+        assert!(!trouble.detail.is_empty(), "trouble comes with its evidence");
+        runtime.remove(node).await.unwrap();
+    }
+    let crashing = spec(consortium, "crashing");
+    runtime.apply(&crashing).await.unwrap();
+    let running = until(runtime, crashing.node, "running", runs).await;
+    let (namespace, _) = object(&running);
+    cluster.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
+    let began = Instant::now();
+    let refused = loop {
+        match runtime.apply(&spec(consortium, "late")).await {
+            Err(error) => break error,
+            Ok(()) => assert!(began.elapsed() < DEADLINE, "a namespace that ends takes nodes"),
+        }
+    };
+    let is_ending = |error: &RuntimeError| {
+        matches!(error, RuntimeError::Refused { fault: Fault::NamespaceTerminating, .. })
+    };
+    assert!(is_ending(&refused), "{refused:?}");
+    keeping.abort();
+}
+
+/// Emptying a machine must not take a ledger more votes than it can lose.
+async fn a_budget_holds_a_drain(cluster: &Cluster, runtime: &KubeRuntime) {
+    let spec = spec(ConsortiumId::new(), "held");
+    runtime.apply(&spec).await.unwrap();
+    let (namespace, _) = object(&until(runtime, spec.node, "running", runs).await);
+    let quorum = Quorum { consortium: spec.consortium, ledger: spec.ledger, stay: 1 };
+    runtime.keep(&quorum).await.unwrap();
+    runtime.keep(&quorum).await.unwrap();
+    let read = "jsonpath={.items[*].spec.minAvailable}";
+    let get = ["get", "pdb", "--namespace", &namespace, "--output", read];
+    assert_eq!(cluster.kubectl(&get), "1");
+    runtime.keep(&Quorum { stay: 0, ..quorum }).await.unwrap();
+    assert_eq!(cluster.kubectl(&get), "0", "a budget follows what agrees elsewhere");
+    runtime.remove(spec.node).await.unwrap();
+}
+
+/// A control plane that lost its database finds what it does not know, and touches nothing of it.
+async fn strangers_are_listed(cluster: &Cluster) {
+    let (theirs, keeping) =
+        KubeRuntime::open(cluster.config(), Arc::new(SystemClock)).await.unwrap();
+    let keeping = tokio::spawn(keeping);
+    let spec = spec(ConsortiumId::new(), "theirs");
+    theirs.apply(&spec).await.unwrap();
+    let first = until(&theirs, spec.node, "running", runs).await;
+    let mut config = cluster.config();
+    config.installation = "a-new-database".to_owned();
+    let (ours, looking) = KubeRuntime::open(config, Arc::new(SystemClock)).await.unwrap();
+    let looking = tokio::spawn(looking);
+    let report = ours.probe().await;
+    assert_eq!(report.problem, None);
+    let (namespace, name) = object(&first);
+    assert!(report.strangers.contains(&format!("{namespace}/{name}")), "{report:?}");
+    assert_eq!(ours.list().await.unwrap(), [], "what is not ours is not listed as ours");
+    assert_eq!(ours.observe(spec.node).await.unwrap(), None);
+    ours.remove(spec.node).await.expect("there is nothing of ours to remove");
+    let again = theirs.observe(spec.node).await.unwrap().expect("it is still there");
+    assert_eq!(first.placement, again.placement, "a stranger's node was touched");
+    looking.abort();
     keeping.abort();
 }

@@ -38,6 +38,7 @@ fn of_constraint(name: &str) -> Option<Error> {
         "member_tenant_key" | "invitation_pending_key" | "consortium_access_pkey" => {
             Refusal::AlreadyMember.into()
         }
+        "cluster_name_key" => Error::AlreadyExists(Kind::Cluster),
         "ledger_name_key" => Error::AlreadyExists(Kind::Ledger),
         "node_name_key" => Error::AlreadyExists(Kind::Node),
         "operation_ledger_key" | "operation_node_key" => Refusal::OperationInProgress.into(),

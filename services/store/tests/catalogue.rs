@@ -63,7 +63,8 @@ async fn s12_05_every_view_runs_with_its_callers_rights() {
 /// random and tell nothing; the exceptions are names that are public by design.
 #[tokio::test]
 async fn s12_09_unique_keys_name_the_tenant_or_their_parent() {
-    const PUBLIC: [&str; 2] = [
+    const PUBLIC: [&str; 3] = [
+        "cluster_name_key",    // every tenant is offered all of them
         "tenant_name_key",     // only the operator of the installation makes tenants
         "tenant_platform_key", // at most one
     ];

@@ -25,7 +25,7 @@ const COLUMNS: [output::Column; 5] = [
 /// Clusters that nodes can run in.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cluster {
-    /// List them.
+    /// List the registered clusters.
     List,
     /// Show one with what was found in it.
     Get {
