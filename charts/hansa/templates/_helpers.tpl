@@ -26,6 +26,21 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- /* What every pod has. */ -}}
 {{- define "hansa.pod" -}}
+automountServiceAccountToken: {{ .token | default false }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
@@ -33,20 +48,10 @@ securityContext:
   fsGroup: 65532
   seccompProfile:
     type: RuntimeDefault
-{{- with .Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
+  {{- with .sysctls }}
+  sysctls:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
-{{- end }}
-{{- with .Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}
 
 {{- /* What every container has. */ -}}
@@ -76,7 +81,7 @@ securityContext:
 
 {{- /* The authority of the database's certificate, as a mount and as a volume. */ -}}
 {{- define "hansa.databaseMount" -}}
-{{- if .Values.database.authority }}
+{{- if .Values.database.authority -}}
 - name: database-authority
   mountPath: /etc/hansa/database
   readOnly: true
@@ -84,7 +89,7 @@ securityContext:
 {{- end }}
 
 {{- define "hansa.databaseVolume" -}}
-{{- with .Values.database.authority }}
+{{- with .Values.database.authority -}}
 - name: database-authority
   configMap:
     name: {{ . }}
@@ -111,7 +116,7 @@ securityContext:
       readOnly: true
     - name: socket
       mountPath: /run/hansa
-    {{- include "hansa.databaseMount" . | nindent 4 }}
+    {{- with include "hansa.databaseMount" . }}{{ nindent 4 . }}{{ end }}
 {{- end }}
 
 {{- define "hansa.vaultVolumes" -}}
