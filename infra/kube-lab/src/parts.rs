@@ -53,10 +53,24 @@ impl Parts {
     /// # Errors
     /// When something cannot be built.
     pub(crate) fn ensure(say: &dyn Fn(&str)) -> Result<Self> {
+        Self::ensure_some(|_| true, say)
+    }
+
+    /// The program `helm`, built if it is not there yet: charts are rendered without a lab.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn helm(say: &dyn Fn(&str)) -> Result<PathBuf> {
+        let _cache = hold_cache(say)?;
+        let parts = Self::ensure_some(|module| module.folder == "helm", say)?;
+        Ok(parts.program("helm"))
+    }
+
+    fn ensure_some(wanted: impl Fn(&Module) -> bool, say: &dyn Fn(&str)) -> Result<Self> {
         let modules = modules()?;
         let parts = Self(folder(&modules)?);
         fs::create_dir_all(&parts.0).with_context(|| parts.0.display().to_string())?;
-        for module in &MODULES {
+        for module in MODULES.iter().filter(|module| wanted(module)) {
             let built = cache().join(format!("{}-{}", module.folder, lock(&modules, module)?));
             fs::create_dir_all(&built)?;
             for (name, package) in module.programs {

@@ -18,8 +18,8 @@ use crate::{
 const PARTS: [(&str, &[&str]); 2] =
     [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "image", "load", "xtask"])];
 
-/// The packages of the part that runs a cluster.
-const KUBE: &[&str] = &["kube-lab", "hansa-runtime-kube"];
+/// The packages of the part that runs a cluster, and of what is installed into one.
+const KUBE: &[&str] = &["chart", "hansa-runtime-kube", "kube-lab"];
 
 /// The packages of the part that runs the whole product.
 const E2E: &[&str] = &["e2e"];

@@ -14,6 +14,14 @@ pub struct Secret(Vec<u8>);
 pub struct SecretError;
 
 impl Secret {
+    /// Whether a file with these permission bits may hold a secret: only its owner can do anything
+    /// with it. As an exception its group may read what nobody may write, because that is how
+    /// Kubernetes mounts a secret for the group of a pod.
+    #[must_use]
+    pub const fn may_lie_in(mode: u32) -> bool {
+        mode & 0o077 == 0 || mode & 0o777 == 0o440
+    }
+
     /// `len` random bytes.
     ///
     /// # Errors
@@ -70,6 +78,18 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file that others read is no place for a secret, and one that the group writes is no place to
+    /// take one from.
+    #[test]
+    fn files_of_secrets_are_closed_to_others() {
+        for mode in [0o600, 0o400, 0o700, 0o440, 0o100_440] {
+            assert!(Secret::may_lie_in(mode), "{mode:o}");
+        }
+        for mode in [0o644, 0o640, 0o660, 0o444, 0o460, 0o450, 0o404, 0o604] {
+            assert!(!Secret::may_lie_in(mode), "{mode:o}");
+        }
+    }
 
     /// Secrets end up inside structs that are logged with `{:?}`.
     #[test]

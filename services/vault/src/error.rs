@@ -15,7 +15,7 @@ pub enum RootKeyError {
         /// What the system says.
         source: io::Error,
     },
-    /// Group or others may read it.
+    /// Others may read it, or its group may write it.
     #[error("root key {path} has mode {mode:03o}: make it 600 (chmod 600 {path})")]
     Mode {
         /// The file.

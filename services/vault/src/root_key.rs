@@ -1,4 +1,4 @@
-//! The root key: 32 bytes in a file of mode 0600.
+//! The root key: 32 bytes in a file that others cannot read.
 
 use std::{
     fs::{File, OpenOptions},
@@ -43,7 +43,7 @@ impl RootKey {
         let io = |source| RootKeyError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let mode = file.metadata().map_err(io)?.mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if !Secret::may_lie_in(mode) {
             return Err(RootKeyError::Mode { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::new());

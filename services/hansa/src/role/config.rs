@@ -217,6 +217,7 @@ mod tests {
         let short = key(&file(folder.path(), 0o600, "changeme")).expect_err("short");
         assert!(short.to_string().contains("openssl rand"), "{short:#}");
         key(&file(folder.path(), 0o600, &format!("{}\n", "a".repeat(64)))).expect("a key");
+        key(&file(folder.path(), 0o440, &"a".repeat(64))).expect("mounted for a pod's group");
     }
 
     /// What tokens are issued for must be one text, however it was written.

@@ -11,6 +11,7 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path, str::FromStr as _};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Subcommand;
+use hansa_core::Secret;
 use sqlx::postgres::PgConnectOptions;
 
 /// The roles.
@@ -57,6 +58,6 @@ fn database(path: &Path) -> Result<PgConnectOptions> {
 /// The text of a file that others cannot read.
 fn private_text(path: &Path) -> Result<String> {
     let mode = fs::metadata(path).with_context(|| path.display().to_string())?.mode() & 0o777;
-    ensure!(mode & 0o077 == 0, "{0} has mode {mode:03o}: chmod 600 {0}", path.display());
+    ensure!(Secret::may_lie_in(mode), "{0} has mode {mode:03o}: chmod 600 {0}", path.display());
     fs::read_to_string(path).with_context(|| path.display().to_string())
 }
