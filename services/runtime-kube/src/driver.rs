@@ -41,6 +41,8 @@ use crate::{
 
 /// How long the first lists may take before a question is answered with "not now".
 const FILL_PATIENCE: Duration = Duration::from_secs(10);
+/// Times that a wish is written over what the cluster changes at the same time.
+const ATTEMPTS_MAX: u32 = 5;
 /// Nodes in trouble whose evidence is read at once.
 const ASKED_AT_ONCE: usize = 8;
 
@@ -157,18 +159,8 @@ impl KubeRuntime {
     }
 }
 
-/// What is known of one node.
-struct Known<'a> {
-    wish: &'a Wish,
-    stateful_set: &'a StatefulSet,
-    pod: Option<&'a Pod>,
-    claim: Option<&'a PersistentVolumeClaim>,
-    client_service: Option<&'a Service>,
-}
-
-#[async_trait]
-impl Runtime for KubeRuntime {
-    async fn apply(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
+impl KubeRuntime {
+    async fn apply_once(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
         let found = self.ask(spec.node).await?;
         let mut wish = Wish::new(spec);
         if let Some((before, live)) = &found {
@@ -187,6 +179,30 @@ impl Runtime for KubeRuntime {
         let objects = build::node(&self.config, &wish, spec.enrolment.token.as_ref());
         let live = found.as_ref().map(|(_, live)| live);
         self.target().apply(&wish, objects, live).await
+    }
+}
+
+/// What is known of one node.
+struct Known<'a> {
+    wish: &'a Wish,
+    stateful_set: &'a StatefulSet,
+    pod: Option<&'a Pod>,
+    claim: Option<&'a PersistentVolumeClaim>,
+    client_service: Option<&'a Service>,
+}
+
+#[async_trait]
+impl Runtime for KubeRuntime {
+    async fn apply(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
+        // The cluster writes its own part of an object at any moment: then we look again, whether
+        // somebody has wished for something newer too.
+        for _ in 1..ATTEMPTS_MAX {
+            match self.apply_once(spec).await {
+                Err(RuntimeError::Transient(_)) => {}
+                done => return done,
+            }
+        }
+        self.apply_once(spec).await
     }
 
     async fn observe(&self, node: NodeId) -> Result<Option<Workload>, RuntimeError> {
