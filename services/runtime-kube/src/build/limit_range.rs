@@ -12,18 +12,19 @@ use super::consortium_metadata;
 use crate::config::KubeConfig;
 
 pub(super) fn limit_range(config: &KubeConfig, consortium: ConsortiumId) -> LimitRange {
-    let amounts = |cpu: &str, memory: &str| {
-        let amounts = [("cpu", cpu), ("memory", memory)];
-        Some(BTreeMap::from(amounts.map(|(k, v)| (k.to_owned(), Quantity(v.to_owned())))))
+    let amounts = |amounts: &[(&str, &str)]| {
+        let named = amounts.iter().map(|(k, v)| ((*k).to_owned(), Quantity((*v).to_owned())));
+        Some(named.collect::<BTreeMap<_, _>>())
     };
     LimitRange {
         metadata: consortium_metadata(config, consortium, "hansa"),
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".to_owned(),
-                default: amounts("1", "1Gi"),
-                default_request: amounts("100m", "128Mi"),
-                max: amounts("64", "512Gi"),
+                // No processors: nodes ask for theirs, and may use what nobody else needs.
+                default: amounts(&[("memory", "1Gi")]),
+                default_request: amounts(&[("cpu", "100m"), ("memory", "128Mi")]),
+                max: amounts(&[("memory", "512Gi")]),
                 ..LimitRangeItem::default()
             }],
         }),
