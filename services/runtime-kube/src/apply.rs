@@ -44,7 +44,7 @@ impl Target<'_> {
             volume::grow(self.client, wish, old).await?;
             live = None;
         }
-        write_over(&sets, &self.config.installation, &stateful_set, live).await.map(drop)
+        write_over(&sets, &self.config.installation, &stateful_set, live).await
     }
 
     async fn consortium(
@@ -71,7 +71,7 @@ impl Target<'_> {
         K: Written + Resource<Scope = NamespaceResourceScope>,
     {
         let api = self.within::<K>(namespace);
-        write(&api, &self.config.installation, built).await.map(drop)
+        write(&api, &self.config.installation, built).await
     }
 
     pub(crate) fn within<K>(&self, namespace: &str) -> Api<K>

@@ -95,3 +95,36 @@ impl KubeConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubeconfig(cluster: &str, user: &str) -> Access {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters:\n- name: c\n  cluster: \
+             {{server: 'https://192.0.2.1:6443'{cluster}}}\nusers:\n- name: u\n  user: \
+             {{{user}}}\ncontexts:\n- name: c\n  context: {{cluster: c, user: u}}\n"
+        );
+        Access::Kubeconfig(Secret::from(text))
+    }
+
+    /// Whoever may register a cluster must not make the controller run programs or read its disk.
+    #[tokio::test]
+    async fn a_kubeconfig_that_names_commands_or_files_is_refused() {
+        kubeconfig("", "token: t").client().await.map(drop).expect("it holds its credentials");
+        for (cluster, user) in [
+            ("", "exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/true}"),
+            ("", "auth-provider: {name: gcp, config: {cmd-path: /bin/true}}"),
+            ("", "tokenFile: /etc/hostname"),
+            ("", "client-certificate: /etc/hostname, client-key: /etc/hostname"),
+            (", certificate-authority: /etc/hostname", "token: t"),
+        ] {
+            let refused = kubeconfig(cluster, user).client().await.map(drop);
+            assert!(
+                matches!(&refused, Err(ConnectError::Invalid(why)) if why.contains("must hold")),
+                "{cluster}{user}: {refused:?}"
+            );
+        }
+    }
+}

@@ -1,18 +1,12 @@
 //! The driver: it remembers nothing, and everything that it says was read from the cluster.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use hansa_core::{Clock, NodeId, Timestamp};
 use hansa_runtime::{
-    LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
+    Fault, LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
     WorkloadState,
 };
 use k8s_openapi::api::{
@@ -30,6 +24,7 @@ use crate::{
     config::KubeConfig,
     error::{ConnectError, of_api},
     evidence::{self, Evidence},
+    hearing::{Deaf, Heard},
     names, observe,
     observe::Seen,
     remove::names_of,
@@ -39,8 +34,10 @@ use crate::{
     write::{self, write},
 };
 
-/// How long the first lists may take before a question is answered with "not now".
-const FILL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a question may take, and how long something that is done in many calls: a cluster that
+/// does not answer must not keep whoever drives the nodes of others.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+const CHANGE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Times that a wish is written over what the cluster changes at the same time.
 const ATTEMPTS_MAX: u32 = 5;
 /// Nodes in trouble whose evidence is read at once.
@@ -52,8 +49,6 @@ pub struct KubeRuntime {
     pub(crate) config: KubeConfig,
     pub(crate) caches: Caches,
     pub(crate) touched: Arc<Touched>,
-    /// Whether the caches have had their first lists.
-    pub(crate) filled: AtomicBool,
     client: Kube,
     pub(crate) clock: Arc<dyn Clock>,
     evidence: Evidence,
@@ -78,27 +73,14 @@ impl KubeRuntime {
         config: KubeConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send + 'static), ConnectError> {
-        let client = config.access.client().await?;
-        Self::with_client(client, config, clock)
-    }
-
-    /// The same with a client of the caller's.
-    ///
-    /// # Errors
-    /// When the configuration cannot be right.
-    pub fn with_client(
-        client: Client,
-        config: KubeConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send + 'static), ConnectError> {
         config.check()?;
+        let client = config.access.client().await?;
         let touched = Arc::new(Touched::default());
         let (caches, watching) = Caches::open(&client, &config.installation, &touched);
         let runtime = Arc::new(Self {
             config,
             caches,
             touched,
-            filled: AtomicBool::new(false),
             client: Kube(client),
             clock,
             evidence: Evidence::default(),
@@ -138,31 +120,19 @@ impl KubeRuntime {
     async fn tell(&self, known: Known<'_>) -> Workload {
         let now = self.clock.now();
         let Known { wish, stateful_set, pod, claim, client_service } = known;
-        let seen =
-            |events| Seen { stateful_set: Some(stateful_set), pod, claim, client_service, events };
+        let seen = |events| Seen { stateful_set, pod, claim, client_service, events };
         let told = observe::workload(&self.config.settings.expose, wish, &seen(&[]), now);
         if told.state == WorkloadState::Running && told.trouble.is_none() || !wish.run {
             return told;
         }
         let events = self.evidence.of(&self.client.0, &wish.namespace()).await;
-        let events: Vec<Event> = evidence::about(&events, &names_of(wish));
+        let events: Vec<Event> = evidence::about(&events, &names_of(wish), wish.wished_at);
         observe::workload(&self.config.settings.expose, wish, &seen(&events), now)
     }
 
-    /// That what is missing in the caches is missing in the cluster.
-    async fn filled(&self) -> Result<(), RuntimeError> {
-        if self.filled.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let filled = tokio::time::timeout(FILL_PATIENCE, self.caches.filled()).await;
-        filled.map_err(|_| RuntimeError::Transient("the cluster has not answered yet".to_owned()))
-    }
-}
-
-impl KubeRuntime {
     async fn apply_once(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
         let found = self.ask(spec.node).await?;
-        let mut wish = Wish::new(spec);
+        let mut wish = Wish::new(spec, self.clock.now());
         if let Some((before, live)) = &found {
             if volume::is_made_anew(live) {
                 return Err(RuntimeError::Transient("its set is being made anew".to_owned()));
@@ -173,39 +143,43 @@ impl KubeRuntime {
             if before.generation > wish.generation {
                 return Ok(());
             }
-            // A node's objects keep the name that they were made with.
+            // A node's objects keep the name that they were made with; the same wish is not newer.
             wish.name.clone_from(&before.name);
+            if before.generation == wish.generation {
+                wish.wished_at = before.wished_at;
+            }
         }
         let objects = build::node(&self.config, &wish, spec.enrolment.token.as_ref());
         let live = found.as_ref().map(|(_, live)| live);
         self.target().apply(&wish, objects, live).await
     }
-}
 
-/// What is known of one node.
-struct Known<'a> {
-    wish: &'a Wish,
-    stateful_set: &'a StatefulSet,
-    pod: Option<&'a Pod>,
-    claim: Option<&'a PersistentVolumeClaim>,
-    client_service: Option<&'a Service>,
-}
-
-#[async_trait]
-impl Runtime for KubeRuntime {
-    async fn apply(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
-        // The cluster writes its own part of an object at any moment: then we look again, whether
-        // somebody has wished for something newer too.
-        for _ in 1..ATTEMPTS_MAX {
-            match self.apply_once(spec).await {
-                Err(RuntimeError::Transient(_)) => {}
-                done => return done,
+    /// That the caches say what is in the cluster: before, nothing is concluded from them.
+    async fn check(&self) -> Result<(), RuntimeError> {
+        let deaf = match self.caches.hearing.state() {
+            Heard::All => return Ok(()),
+            Heard::Filling => {
+                return Err(RuntimeError::Transient("the first lists are on their way".to_owned()));
             }
+            Heard::Deaf(deaf) => deaf,
+        };
+        in_time(ANSWER_TIME_MAX, async {
+            let asked = self.client().apiserver_version().await;
+            asked.map(drop).map_err(|error| of_api("its version", error))
+        })
+        .await?;
+        // It answers: the watches go on, unless it refuses them.
+        self.caches.hearing.answered();
+        match deaf {
+            Deaf { is_unread: false, .. } => Ok(()),
+            Deaf { is_refused: true, why, .. } => {
+                Err(RuntimeError::Refused { fault: Fault::Forbidden, detail: why })
+            }
+            Deaf { why, .. } => Err(RuntimeError::Unreachable(why)),
         }
-        self.apply_once(spec).await
     }
 
-    async fn observe(&self, node: NodeId) -> Result<Option<Workload>, RuntimeError> {
+    async fn observe_now(&self, node: NodeId) -> Result<Option<Workload>, RuntimeError> {
         let Some((wish, set)) = self.ask(node).await? else { return Ok(None) };
         let (namespace, object) = (wish.namespace(), wish.object());
         let target = self.target();
@@ -229,8 +203,56 @@ impl Runtime for KubeRuntime {
         Ok(Some(self.tell(known).await))
     }
 
+    async fn logs_now(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
+        let Some((wish, _)) = self.ask(node).await? else { return Ok(String::new()) };
+        let pods = self.target().within::<Pod>(&wish.namespace());
+        let name = names::pod(&wish.object());
+        let parameters = LogParams {
+            container: Some(build::CONTAINER.to_owned()),
+            tail_lines: Some(i64::from(lines.min(LOG_LINES_MAX))),
+            ..LogParams::default()
+        };
+        match pods.logs(&name, &parameters).await {
+            Ok(text) => Ok(text),
+            // No pod, or its container has not been started yet: nothing has been said.
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(String::new()),
+            Err(error) => Err(of_api(&name, error)),
+        }
+    }
+}
+
+/// What is known of one node.
+struct Known<'a> {
+    wish: &'a Wish,
+    stateful_set: &'a StatefulSet,
+    pod: Option<&'a Pod>,
+    claim: Option<&'a PersistentVolumeClaim>,
+    client_service: Option<&'a Service>,
+}
+
+#[async_trait]
+impl Runtime for KubeRuntime {
+    async fn apply(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
+        in_time(CHANGE_TIME_MAX, async {
+            // The cluster writes its own part of an object at any moment: then we look again,
+            // whether somebody has wished for something newer too.
+            for _ in 1..ATTEMPTS_MAX {
+                match self.apply_once(spec).await {
+                    Err(RuntimeError::Transient(_)) => {}
+                    done => return done,
+                }
+            }
+            self.apply_once(spec).await
+        })
+        .await
+    }
+
+    async fn observe(&self, node: NodeId) -> Result<Option<Workload>, RuntimeError> {
+        in_time(ANSWER_TIME_MAX, self.observe_now(node)).await
+    }
+
     async fn list(&self) -> Result<Vec<Workload>, RuntimeError> {
-        self.filled().await?;
+        self.check().await?;
         let caches = &self.caches;
         let told = stream::iter(caches.stateful_sets.state()).map(|set| async move {
             let wish = Wish::read(set.metadata.annotations.as_ref())?;
@@ -247,16 +269,20 @@ impl Runtime for KubeRuntime {
             };
             Some(self.tell(known).await)
         });
-        Ok(told.buffer_unordered(ASKED_AT_ONCE).filter_map(std::future::ready).collect().await)
+        let told = told.buffer_unordered(ASKED_AT_ONCE).filter_map(std::future::ready).collect();
+        in_time(CHANGE_TIME_MAX, async { Ok(told.await) }).await
     }
 
     async fn remove(&self, node: NodeId) -> Result<(), RuntimeError> {
-        let Some((wish, live)) = self.ask(node).await? else { return Ok(()) };
-        self.target().remove(&wish, &live, self.clock.now()).await
+        in_time(CHANGE_TIME_MAX, async {
+            let Some((wish, live)) = self.ask(node).await? else { return Ok(()) };
+            self.target().remove(&wish, &live, self.clock.now()).await
+        })
+        .await
     }
 
     async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError> {
-        self.filled().await?;
+        self.check().await?;
         let built = build::budget(&self.config, quorum.consortium, quorum.ledger, quorum.stay);
         let namespace = names::namespace(quorum.consortium);
         let cached = get(&self.caches.budgets, &namespace, &built.name_any());
@@ -264,33 +290,34 @@ impl Runtime for KubeRuntime {
             return Ok(());
         }
         let budgets = self.target().within(&namespace);
-        write(&budgets, &self.config.installation, &built).await.map(drop)
+        in_time(ANSWER_TIME_MAX, write(&budgets, &self.config.installation, &built)).await
     }
 
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {
-        let Some((wish, _)) = self.ask(node).await? else { return Ok(String::new()) };
-        let pods = self.target().within::<Pod>(&wish.namespace());
-        let name = names::pod(&wish.object());
-        let parameters = LogParams {
-            container: Some(build::CONTAINER.to_owned()),
-            tail_lines: Some(i64::from(lines.min(LOG_LINES_MAX))),
-            ..LogParams::default()
-        };
-        match pods.logs(&name, &parameters).await {
-            Ok(text) => Ok(text),
-            // No pod, or its container has not been started yet: nothing has been said.
-            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(String::new()),
-            Err(error) => Err(of_api(&name, error)),
-        }
+        in_time(ANSWER_TIME_MAX, self.logs_now(node, lines)).await
     }
 
     async fn retained(&self) -> Result<Vec<RetainedVolume>, RuntimeError> {
-        volume::retained(&self.client.0, &self.config.installation).await
+        let retained = volume::retained(&self.client.0, &self.config.installation);
+        in_time(ANSWER_TIME_MAX, retained).await
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u32, RuntimeError> {
-        let purged = volume::purge(&self.client.0, &self.config.installation, before).await?;
-        self.forget_empty().await?;
-        Ok(purged)
+        self.check().await?;
+        in_time(CHANGE_TIME_MAX, async {
+            let purged = volume::purge(&self.client.0, &self.config.installation, before).await?;
+            self.forget_empty().await?;
+            Ok(purged)
+        })
+        .await
     }
+}
+
+/// Ends a call that takes too long. What it has written stays; the next call goes on from there.
+pub(crate) async fn in_time<T>(
+    most: Duration,
+    call: impl Future<Output = Result<T, RuntimeError>>,
+) -> Result<T, RuntimeError> {
+    let late = || RuntimeError::Unreachable(format!("it has not answered in {most:?}"));
+    tokio::time::timeout(most, call).await.unwrap_or_else(|_| Err(late()))
 }

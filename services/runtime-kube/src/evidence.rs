@@ -6,13 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hansa_core::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
 /// How long an answer is good enough: trouble is told within a minute.
 const FRESH: Duration = Duration::from_secs(5);
 /// Events of one namespace that are read: a node in trouble repeats its few.
-const EVENTS_MAX: u32 = 500;
+const EVENTS_MAX: u32 = 2_000;
+/// How far the cluster's clock may be behind ours.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
 /// Namespaces whose events are kept.
 const NAMESPACES_MAX: usize = 1_000;
 
@@ -71,10 +74,12 @@ fn when(event: &Event) -> i128 {
     series.or(last).or(at).or(made).unwrap_or_default().into()
 }
 
-/// Those about the objects of one node.
-pub(crate) fn about(events: &[Event], names: &[String]) -> Vec<Event> {
+/// Those about the objects of one node since a time.
+pub(crate) fn about(events: &[Event], names: &[String], since: Timestamp) -> Vec<Event> {
+    let since = i128::from((since - CLOCKS_APART).unix_micros());
     let is_about = |event: &&Event| {
-        event.involved_object.name.as_ref().is_some_and(|name| names.contains(name))
+        let name = event.involved_object.name.as_ref();
+        name.is_some_and(|name| names.contains(name)) && when(event) >= since
     };
     events.iter().filter(is_about).cloned().collect()
 }

@@ -10,7 +10,7 @@ use kube::{Resource, ResourceExt as _, api::PropagationPolicy};
 
 use crate::{
     build::{self, ConsortiumObjects, LedgerObjects, NodeObjects},
-    driver::KubeRuntime,
+    driver::{KubeRuntime, in_time},
     names, observe,
     watch::get,
     wish::Wish,
@@ -21,6 +21,8 @@ use crate::{
 const RESYNC_EVERY: Duration = Duration::from_secs(60);
 /// Before what failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// How long one node may take to be put right.
+const KEEP_TIME_MAX: Duration = Duration::from_secs(20);
 /// Namespaces that are worked on at once.
 const NAMESPACES_AT_ONCE: usize = 8;
 
@@ -28,7 +30,6 @@ impl KubeRuntime {
     /// Keeps everything as wished until it is dropped.
     pub(crate) async fn keep_all(self: Arc<Self>) {
         self.caches.filled().await;
-        self.filled.store(true, std::sync::atomic::Ordering::Release);
         let mut resync = tokio::time::interval(RESYNC_EVERY);
         let mut retry = tokio::time::interval(RETRY_AFTER);
         for timer in [&mut resync, &mut retry] {
@@ -63,7 +64,7 @@ impl KubeRuntime {
         stream::iter(sets)
             .for_each_concurrent(NAMESPACES_AT_ONCE, |(namespace, sets)| async move {
                 for set in sets {
-                    if let Err(error) = self.keep_one(&set).await {
+                    if let Err(error) = in_time(KEEP_TIME_MAX, self.keep_one(&set)).await {
                         tracing::warn!(set = write::called(&*set), %error, "not kept yet");
                         self.touched.put(namespace.clone());
                     }
@@ -80,7 +81,7 @@ impl KubeRuntime {
             return Ok(());
         }
         if !self.is_kept(&wish, set) {
-            tracing::info!(node.id = %wish.node, "an object was changed by others; corrected");
+            tracing::info!(node.id = %wish.node, "objects are not as wished; they are written again");
             // What is there now counts, not what was seen: somebody may have wished anew.
             let Some((wish, live)) = self.ask(wish.node).await? else { return Ok(()) };
             if live.metadata.deletion_timestamp.is_some() {

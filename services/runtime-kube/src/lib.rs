@@ -15,6 +15,7 @@ mod difference;
 mod driver;
 mod error;
 mod evidence;
+mod hearing;
 mod keep;
 mod names;
 mod observe;

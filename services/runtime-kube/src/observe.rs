@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use kube::ResourceExt as _;
 
 use crate::{
-    build::{HTTP_PORT, METRICS_PORT, P2P_PORT},
+    build::{HTTP_PORT, METRICS_PORT, P2P_PORT, volume_size},
     names,
     wish::Wish,
 };
@@ -25,7 +25,7 @@ const DETAIL_MAX: usize = 2_000;
 /// What is there of one node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
-    pub(crate) stateful_set: Option<&'a StatefulSet>,
+    pub(crate) stateful_set: &'a StatefulSet,
     pub(crate) pod: Option<&'a Pod>,
     pub(crate) claim: Option<&'a PersistentVolumeClaim>,
     pub(crate) client_service: Option<&'a Service>,
@@ -44,7 +44,7 @@ pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Times
         state: state(wish, seen),
         placement: placement(expose, wish, seen),
         restarts: if is_well { 0 } else { restarts },
-        trouble: if is_well || !wish.run { None } else { trouble(wish, seen, now) },
+        trouble: if wish.run { trouble(wish, seen, is_well, now) } else { None },
     }
 }
 
@@ -74,7 +74,7 @@ fn runs_for(container: &ContainerStatus, now: Timestamp) -> i64 {
 }
 
 fn state(wish: &Wish, seen: &Seen<'_>) -> WorkloadState {
-    if seen.stateful_set.is_none_or(|set| set.metadata.deletion_timestamp.is_some()) {
+    if seen.stateful_set.metadata.deletion_timestamp.is_some() {
         return WorkloadState::Stopping;
     }
     let Some(pod) = seen.pod else {
@@ -150,8 +150,10 @@ fn instance(pod: &Pod) -> Option<Instance> {
     })
 }
 
-fn trouble(wish: &Wish, seen: &Seen<'_>, now: Timestamp) -> Option<Trouble> {
+fn trouble(wish: &Wish, seen: &Seen<'_>, is_well: bool, now: Timestamp) -> Option<Trouble> {
     let found = match seen.pod {
+        // What happened before is over.
+        Some(_) if is_well => None,
         // It is being found a place, as every pod is at first.
         Some(pod) if age_s(pod, now) < PLACING_S && container(pod).is_none() => None,
         None => of_events(seen.events),
@@ -262,9 +264,12 @@ fn of_volume(wish: &Wish, claim: Option<&PersistentVolumeClaim>) -> Option<Found
     let status = claim.status.as_ref()?;
     let has = status.capacity.as_ref()?.get("storage")?;
     let asked = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?;
-    let wanted = crate::build::volume_size(wish);
+    let wanted = volume_size(wish);
     if *asked != wanted || has == asked {
         return None;
     }
     Some((Fault::VolumeGrowing, format!("it has {}, {} were asked for", has.0, asked.0)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What is found in a cluster: whether nodes can run there, and what is there that is not ours.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use hansa_types::{ClusterReport, StorageClass};
 use k8s_openapi::api::{apps::v1::StatefulSet, storage::v1};
@@ -9,6 +9,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{driver::KubeRuntime, names};
 
+/// How long a look may take.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Groups of the API that a node's objects are of, besides the core.
 const GROUPS: [&str; 3] = ["apps", "networking.k8s.io", "policy"];
 /// What makes a storage class the default one.
@@ -20,8 +22,14 @@ impl KubeRuntime {
     /// Looks at the cluster. That it does not answer is a finding too.
     pub async fn probe(&self) -> ClusterReport {
         let mut report = ClusterReport::default();
-        if let Err(error) = self.look(&mut report).await {
-            report.problem = Some(format!("the cluster does not answer: {error}"));
+        let looked = tokio::time::timeout(PROBE_TIME_MAX, self.look(&mut report)).await;
+        let failed = match looked {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("nothing within {PROBE_TIME_MAX:?}")),
+        };
+        if let Some(why) = failed {
+            report.problem = Some(format!("the cluster does not answer: {why}"));
         } else if !report.api_groups_missing.is_empty() {
             let missing = report.api_groups_missing.join(", ");
             report.problem = Some(format!("the cluster's API lacks {missing}"));

@@ -27,7 +27,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
-use crate::names;
+use crate::{hearing::Hearing, names};
 
 /// Objects of one answer of a list.
 const PAGE: u32 = 500;
@@ -48,6 +48,7 @@ pub(crate) struct Caches {
     pub(crate) pods: Store<Pod>,
     pub(crate) claims: Store<PersistentVolumeClaim>,
     pub(crate) budgets: Store<PodDisruptionBudget>,
+    pub(crate) hearing: Arc<Hearing>,
 }
 
 impl Caches {
@@ -58,7 +59,8 @@ impl Caches {
         touched: &Arc<Touched>,
     ) -> (Self, BoxFuture<'static, ()>) {
         let selector = format!("{}={installation}", names::INSTALLATION);
-        let watching = Watching { client, selector: &selector, touched };
+        let hearing = Arc::new(Hearing::default());
+        let watching = Watching { client, selector: &selector, touched, hearing: &hearing };
         let (namespaces, a) = watching.open();
         let (resource_quotas, b) = watching.open();
         let (limit_ranges, c) = watching.open();
@@ -80,12 +82,13 @@ impl Caches {
             pods,
             claims,
             budgets,
+            hearing,
         };
         let all = futures::future::join_all([a, b, c, d, e, f, g, h, i, j]);
         (caches, Box::pin(async move { drop(all.await) }))
     }
 
-    /// Whether every cache has had its first list: before, what is missing may only be unread.
+    /// Waits until every cache has had its first list.
     pub(crate) async fn filled(&self) {
         // Each ends when its writer does, with the process.
         let _ = tokio::join!(
@@ -145,6 +148,7 @@ struct Watching<'a> {
     client: &'a Client,
     selector: &'a str,
     touched: &'a Arc<Touched>,
+    hearing: &'a Arc<Hearing>,
 }
 
 impl Watching<'_> {
@@ -155,9 +159,12 @@ impl Watching<'_> {
     {
         let (store, writer) = reflector::store();
         let config = watcher::Config::default().labels(self.selector).page_size(PAGE);
-        let touched = Arc::clone(self.touched);
+        let (touched, hearing) = (Arc::clone(self.touched), Arc::clone(self.hearing));
+        let kind = K::kind(&()).into_owned();
+        hearing.begin(&kind);
         let stream = watcher(Api::<K>::all(self.client.clone()), config)
             .default_backoff()
+            .inspect(move |event| hearing.heard(&kind, event))
             .modify(|object| object.meta_mut().managed_fields = UNMANAGED)
             .reflect(writer)
             .touched_objects();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hansa_core::{ConsortiumId, Generation, LedgerId, Name, NodeId, TenantId};
+use hansa_core::{ConsortiumId, Generation, LedgerId, Name, NodeId, TenantId, Timestamp};
 use hansa_runtime::{Size, WorkloadSpec};
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +17,15 @@ pub(crate) struct Wish {
     pub(crate) tenant: TenantId,
     pub(crate) name: Name,
     pub(crate) generation: Generation,
+    /// When this generation was first wished for: what was said before is about another.
+    pub(crate) wished_at: Timestamp,
     pub(crate) run: bool,
     pub(crate) size: Size,
     pub(crate) enrolment_url: String,
 }
 
 impl Wish {
-    pub(crate) fn new(spec: &WorkloadSpec) -> Self {
+    pub(crate) fn new(spec: &WorkloadSpec, now: Timestamp) -> Self {
         let WorkloadSpec {
             node,
             consortium,
@@ -35,7 +37,18 @@ impl Wish {
             size,
             enrolment: hansa_runtime::Enrolment { url, token: _ },
         } = spec.clone();
-        Self { node, consortium, ledger, tenant, name, generation, run, size, enrolment_url: url }
+        Self {
+            node,
+            consortium,
+            ledger,
+            tenant,
+            name,
+            generation,
+            wished_at: now,
+            run,
+            size,
+            enrolment_url: url,
+        }
     }
 
     /// Reads the wish that an object's annotations hold.

@@ -166,8 +166,6 @@ pub enum Fault {
     Rejected,
     /// It was moved away from its machine.
     Evicted,
-    /// The cluster does not answer.
-    Unreachable,
 }
 
 /// How many workloads of a ledger this driver must keep running.

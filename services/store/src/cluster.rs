@@ -193,7 +193,7 @@ impl SystemTx {
         expected: Revision,
         now: Timestamp,
     ) -> Result<()> {
-        // Locked, so that no node is put into it meanwhile: that refers to this row.
+        // Locked: a node that is put into it meanwhile refers to this row, waits, and looks again.
         let found = sqlx::query(
             "SELECT revision FROM cluster WHERE id = $1 AND ended_at IS NULL FOR UPDATE",
         )

@@ -62,7 +62,8 @@ impl TenantTx {
     /// Makes a node.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] when the ledger has one of this name.
+    /// [`Error::AlreadyExists`] when the ledger has one of this name, [`Error::NotFound`] when the
+    /// cluster has ended meanwhile.
     pub async fn node_insert(&mut self, new: &NewNode) -> Result<()> {
         let NewNode { id, ledger, member, name, runtime, cluster, now } = new;
         let tenant = self.scope().tenant();
@@ -82,8 +83,15 @@ impl TenantTx {
         .bind(cluster.map(ClusterId::uuid))
         .execute(self.connection())
         .await
-        .map(drop)
-        .map_err(database)
+        .map_err(database)?;
+        // The reference holds the cluster's row from here on: what ended before is seen now, and
+        // whoever ends it later sees this node.
+        match cluster {
+            Some(id) if self.cluster_offered(*id).await?.is_none() => {
+                Err(Error::NotFound(Kind::Cluster))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A node that the own tenant sees, with its handle.

@@ -114,6 +114,8 @@ word_enum! {
         Evicted = "evicted",
         /// The cluster does not answer.
         ClusterUnreachable = "cluster_unreachable",
+        /// No controller runs nodes of this kind.
+        RuntimeMissing = "runtime_missing",
         /// Something in the cluster has the name and is not ours.
         ClusterConflict = "cluster_conflict",
         /// The node's token had expired or was used before.
@@ -174,6 +176,7 @@ impl OperationReason {
             | Self::Evicted
             | Self::ClusterUnreachable
             | Self::ClusterConflict
+            | Self::RuntimeMissing
             | Self::VaultUnavailable
             | Self::Internal => NextAction::ContactOperator,
             Self::Cancelled => NextAction::None,

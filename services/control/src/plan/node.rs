@@ -101,61 +101,87 @@ fn running(facts: &Facts<'_>, workload: &Workload) -> Plan {
             | NodePhase::Deleted => NodePhase::Provisioning,
         },
     };
-    Plan { act, phase, reason: None, settled: up && facts.enrolled }
+    Plan { act, phase, reason: waiting(workload), settled: up && facts.enrolled }
 }
 
 /// Why a workload counts as failed. A crash or two are mended without a word in the phase.
 fn failure(workload: &Workload) -> Option<OperationReason> {
-    let trouble = workload.trouble.as_ref()?;
-    let repeated = workload.restarts >= RESTARTS_TOLERATED;
-    match trouble.fault {
-        Fault::ProgramMissing => Some(OperationReason::ProgramMissing),
-        Fault::PortsExhausted => Some(OperationReason::PortsExhausted),
-        Fault::DiskFull => Some(OperationReason::DiskFull),
-        Fault::ImageMissing => Some(OperationReason::ImageMissing),
-        Fault::Unschedulable => Some(OperationReason::Unschedulable),
-        Fault::QuotaExceeded => Some(OperationReason::QuotaExceeded),
-        Fault::VolumePending => Some(OperationReason::VolumePending),
-        Fault::NamespaceTerminating => Some(OperationReason::NamespaceTerminating),
-        Fault::Forbidden => Some(OperationReason::ClusterForbidden),
-        Fault::Rejected => Some(OperationReason::ClusterRejected),
+    let fault = workload.trouble.as_ref()?.fault;
+    let fails = match fault {
+        Fault::OutOfMemory | Fault::Unresponsive | Fault::Crashed => {
+            workload.restarts >= RESTARTS_TOLERATED
+        }
         // It runs meanwhile, in a volume that is not full yet.
-        Fault::VolumeGrowing => None,
-        Fault::Evicted => Some(OperationReason::Evicted),
-        Fault::Unreachable => Some(OperationReason::ClusterUnreachable),
-        Fault::OutOfMemory => repeated.then_some(OperationReason::OutOfMemory),
-        Fault::Unresponsive => repeated.then_some(OperationReason::Unresponsive),
-        Fault::Crashed => repeated.then_some(OperationReason::NodeCrashed),
+        Fault::VolumeGrowing => false,
+        Fault::ProgramMissing
+        | Fault::PortsExhausted
+        | Fault::DiskFull
+        | Fault::ImageMissing
+        | Fault::Unschedulable
+        | Fault::QuotaExceeded
+        | Fault::VolumePending
+        | Fault::NamespaceTerminating
+        | Fault::Forbidden
+        | Fault::Rejected
+        | Fault::Evicted => true,
+    };
+    fails.then_some(reason_of(fault))
+}
+
+/// What a workload that runs still waits for.
+fn waiting(workload: &Workload) -> Option<OperationReason> {
+    let fault = workload.trouble.as_ref()?.fault;
+    (fault == Fault::VolumeGrowing).then_some(reason_of(fault))
+}
+
+const fn reason_of(fault: Fault) -> OperationReason {
+    match fault {
+        Fault::ProgramMissing => OperationReason::ProgramMissing,
+        Fault::PortsExhausted => OperationReason::PortsExhausted,
+        Fault::DiskFull => OperationReason::DiskFull,
+        Fault::ImageMissing => OperationReason::ImageMissing,
+        Fault::Unschedulable => OperationReason::Unschedulable,
+        Fault::QuotaExceeded => OperationReason::QuotaExceeded,
+        Fault::VolumePending => OperationReason::VolumePending,
+        Fault::VolumeGrowing => OperationReason::VolumeGrowing,
+        Fault::NamespaceTerminating => OperationReason::NamespaceTerminating,
+        Fault::Forbidden => OperationReason::ClusterForbidden,
+        Fault::Rejected => OperationReason::ClusterRejected,
+        Fault::Evicted => OperationReason::Evicted,
+        Fault::OutOfMemory => OperationReason::OutOfMemory,
+        Fault::Unresponsive => OperationReason::Unresponsive,
+        Fault::Crashed => OperationReason::NodeCrashed,
     }
 }
 
-/// What a node is when its place did not do what it was asked. What cannot be reached may come back,
-/// and what runs there goes on: the phase stays. What is refused stays undone until somebody acts.
+/// What to record of a node whose place did not do what it was asked; nothing when the next look will
+/// do it. What cannot be reached may come back, and what runs there goes on: the phase stays. What is
+/// refused stays undone until somebody acts.
 #[must_use]
-pub fn refused(phase: NodePhase, error: &RuntimeError) -> (NodePhase, Option<OperationReason>) {
+pub fn refused(phase: NodePhase, error: &RuntimeError) -> Option<(NodePhase, OperationReason)> {
     let reason = match error {
-        // Whoever was first, or slower: the next look goes on.
-        RuntimeError::Transient(_) => return (phase, None),
-        RuntimeError::Unreachable(_) => return (phase, Some(OperationReason::ClusterUnreachable)),
-        RuntimeError::Refused { fault, .. } => match fault {
-            Fault::NamespaceTerminating => OperationReason::NamespaceTerminating,
-            Fault::QuotaExceeded => OperationReason::QuotaExceeded,
-            Fault::Rejected => OperationReason::ClusterRejected,
-            _ => OperationReason::ClusterForbidden,
-        },
+        // Whoever was first, or slower.
+        RuntimeError::Transient(_) => return None,
+        RuntimeError::Unreachable(_) => return Some((phase, OperationReason::ClusterUnreachable)),
+        // Another controller may run them; one that nobody has begun with is told of.
+        RuntimeError::Unsupported(_) => {
+            let is_new = phase == NodePhase::Pending;
+            return is_new.then_some((phase, OperationReason::RuntimeMissing));
+        }
+        RuntimeError::Refused { fault, .. } => reason_of(*fault),
         RuntimeError::Conflict(_) => OperationReason::ClusterConflict,
-        RuntimeError::Invalid(_) | RuntimeError::Unsupported(_) => OperationReason::ClusterRejected,
+        RuntimeError::Invalid(_) => OperationReason::ClusterRejected,
     };
-    match phase {
+    Some(match phase {
         NodePhase::Pending | NodePhase::Provisioning | NodePhase::Failed => {
-            (NodePhase::Failed, Some(reason))
+            (NodePhase::Failed, reason)
         }
         NodePhase::Enrolled
         | NodePhase::Running
         | NodePhase::Stopped
         | NodePhase::Deleting
-        | NodePhase::Deleted => (phase, Some(reason)),
-    }
+        | NodePhase::Deleted => (phase, reason),
+    })
 }
 
 #[cfg(test)]
@@ -243,5 +269,38 @@ mod tests {
         let unable = Workload { trouble: Some(missing), ..ill.clone() };
         let after = plan(&Facts { workload: Some(&unable), ..before });
         assert_eq!(after.reason, Some(OperationReason::ProgramMissing));
+    }
+
+    /// A failure without a reason is refused by the database, and a running node must not be called
+    /// failed because its cluster is away for a while.
+    #[test]
+    fn what_a_place_refuses_is_recorded_with_its_reason() {
+        let transient = RuntimeError::Transient("a conflict".to_owned());
+        let away = RuntimeError::Unreachable("no route".to_owned());
+        let denied =
+            RuntimeError::Refused { fault: Fault::Forbidden, detail: "secrets".to_owned() };
+        let nobody = RuntimeError::Unsupported("processes");
+        for phase in NodePhase::ALL.iter().copied() {
+            assert_eq!(refused(phase, &transient), None, "the next look does it");
+            let unreachable = Some((phase, OperationReason::ClusterUnreachable));
+            assert_eq!(refused(phase, &away), unreachable);
+        }
+        let forbidden = OperationReason::ClusterForbidden;
+        let failed = Some((NodePhase::Failed, forbidden));
+        assert_eq!(refused(NodePhase::Pending, &denied), failed);
+        assert_eq!(refused(NodePhase::Running, &denied), Some((NodePhase::Running, forbidden)));
+        let missing = Some((NodePhase::Pending, OperationReason::RuntimeMissing));
+        assert_eq!(refused(NodePhase::Pending, &nobody), missing);
+        assert_eq!(refused(NodePhase::Running, &nobody), None, "another controller runs it");
+    }
+
+    /// A volume that grows is no failure, and whoever asked for it is told what it waits for.
+    #[test]
+    fn a_growing_volume_is_told_of_a_node_that_runs() {
+        let mut growing = workload(WorkloadState::Running, 1);
+        growing.trouble =
+            Some(Trouble { fault: Fault::VolumeGrowing, detail: "10 of 20".to_owned() });
+        assert_eq!(failure(&growing), None);
+        assert_eq!(waiting(&growing), Some(OperationReason::VolumeGrowing));
     }
 }

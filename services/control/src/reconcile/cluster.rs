@@ -1,5 +1,6 @@
 //! Clusters: connected to as they were registered, and looked at now and then.
 
+use futures::future::join_all;
 use hansa_core::{Error, Result, external_write, limits};
 use hansa_store::DrivenCluster;
 use hansa_types::{ClusterAccessKind, ClusterPhase, ClusterReport};
@@ -39,8 +40,7 @@ impl Controller {
         let (id, settings) = (cluster.id, cluster.settings.clone());
         let spec = ClusterSpec { id, settings, kubeconfig };
         match self.fleet.connect(spec, cluster.revision).await {
-            // What is found in it is told at once, not with the next round.
-            Ok(()) => self.probe_cluster(cluster).await,
+            Ok(()) => Ok(()),
             Err(error) => {
                 let report =
                     ClusterReport { problem: Some(error.to_string()), ..ClusterReport::default() };
@@ -50,23 +50,31 @@ impl Controller {
         }
     }
 
-    /// Looks at every cluster whose last report has become old.
+    /// Looks at every cluster that is new or changed, or whose last report has become old. One that
+    /// does not answer keeps no other from its look.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn probe_clusters(&self) -> Result<()> {
-        let due = self.now() - limits::CLUSTER_PROBE_EVERY;
-        for cluster in self.tx().await?.cluster_driven().await? {
-            if cluster.reported_at.is_none_or(|at| at <= due)
-                && let Err(error) = self.probe_cluster(&cluster).await
-            {
+        let old = self.now() - limits::CLUSTER_PROBE_EVERY;
+        let mut clusters = self.tx().await?.cluster_driven().await?;
+        clusters.retain(|cluster| {
+            cluster.phase == ClusterPhase::Pending || cluster.reported_at.is_none_or(|at| at <= old)
+        });
+        join_all(clusters.iter().map(|cluster| async {
+            if let Err(error) = self.probe_cluster(cluster).await {
                 log_failure("cluster", &error);
             }
-        }
+        }))
+        .await;
         Ok(())
     }
 
     async fn probe_cluster(&self, cluster: &DrivenCluster) -> Result<()> {
+        // One that was changed is looked at as it is now, once it is connected to.
+        if !self.fleet.is_connected(cluster.id, cluster.revision) {
+            return Ok(());
+        }
         let Some(probe) = self.fleet.probe(cluster.id) else { return Ok(()) };
         self.report(cluster, &probe.probe().await).await
     }

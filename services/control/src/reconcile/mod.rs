@@ -118,10 +118,9 @@ impl Controller {
             self.clone().repeat("housekeeping", limits::HOUSEKEEPING_EVERY, |c| async move {
                 c.keep_house().await
             });
-        let probing =
-            self.clone().repeat("probes", limits::CLUSTER_PROBE_EVERY / 4, |c| async move {
-                c.probe_clusters().await
-            });
+        let probing = self
+            .clone()
+            .repeat("probes", limits::RECONCILE_EVERY, |c| async move { c.probe_clusters().await });
         tokio::join!(self.store.follow_changes(sender), driving, observing, keeping, probing);
     }
 

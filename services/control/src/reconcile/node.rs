@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::join_all;
 use hansa_core::{ClusterId, Error, NodeId, Result, external_write, limits};
 use hansa_runtime::{
     Enrolment, Instance, Placement, Runtime, RuntimeError, Size, Workload, WorkloadSpec,
@@ -15,30 +16,53 @@ use crate::{
     plan::node::{self, Act, Facts, Plan, plan},
 };
 
-/// What every node may use; a machine that is shared with others does not divide it.
-const SIZE: Size = Size { cpu_millis: 250, memory_mib: 512, volume_gib: 10 };
+/// What every node may use; a machine that is shared with others does not divide it. The worst
+/// statements take half a gigabyte (docs/decisions/0030).
+const SIZE: Size = Size { cpu_millis: 250, memory_mib: 1_024, volume_gib: 10 };
 
-/// What each place says of its workloads, or why it says nothing.
-type Places = BTreeMap<Option<ClusterId>, Result<BTreeMap<NodeId, Workload>, RuntimeError>>;
+/// What a place says of its workloads, or why it says nothing.
+type Place = Result<BTreeMap<NodeId, Workload>, RuntimeError>;
+/// By cluster; none for processes.
+type Places = BTreeMap<Option<ClusterId>, Place>;
+
+/// Who failed: the place of a node, or we.
+enum Failed {
+    Runtime(RuntimeError),
+    Own(Error),
+}
+
+impl From<RuntimeError> for Failed {
+    fn from(error: RuntimeError) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
 
 impl Controller {
     /// Takes every node one step towards what it should be.
     pub(super) async fn reconcile_nodes(&self) -> Result<()> {
-        let mut places = Places::new();
-        for (cluster, runtime) in self.fleet.all() {
-            let listed = runtime.list().await;
+        let listing = self.fleet.all().into_iter().map(|(cluster, runtime)| async move {
             let by_node = |found: Vec<Workload>| found.into_iter().map(|w| (w.node, w)).collect();
-            places.insert(cluster, listed.map(by_node));
-        }
+            (cluster, runtime.list().await.map(by_node))
+        });
+        let places: Places = join_all(listing).await.into_iter().collect();
         let mut after = None;
         loop {
             let page = self.tx().await?.node_driven_page(after, self.now()).await?;
+            let mut by_place = BTreeMap::<Option<ClusterId>, Vec<&DrivenNode>>::new();
             for node in &page {
-                // One node's trouble must not keep the others from their turn.
-                if let Err(error) = self.reconcile_node(node, &places).await {
-                    log_failure("node", &error);
-                }
+                by_place.entry(node.cluster).or_default().push(node);
             }
+            // One place's trouble must not keep the nodes of the others from their turn.
+            let turns = by_place
+                .into_iter()
+                .map(|(cluster, nodes)| self.reconcile_place(cluster, nodes, places.get(&cluster)));
+            join_all(turns).await;
             after = page.last().map(|node| node.id);
             if page.len() < usize::from(limits::RECONCILE_PAGE) {
                 return Ok(());
@@ -46,21 +70,56 @@ impl Controller {
         }
     }
 
-    async fn reconcile_node(&self, node: &DrivenNode, places: &Places) -> Result<()> {
-        let workload = match places.get(&node.cluster) {
-            Some(Ok(workloads)) => workloads.get(&node.id),
-            // Nothing is known, so nothing is concluded: what runs there goes on.
-            Some(Err(error)) => return self.record_refusal(node, error).await,
-            None => {
-                let error = self.fleet.runtime(node.cluster).err();
-                return match error {
-                    Some(error) => self.record_refusal(node, &error).await,
+    /// The nodes of one place, one after the other; one that is out of reach is asked once.
+    async fn reconcile_place(
+        &self,
+        cluster: Option<ClusterId>,
+        nodes: Vec<&DrivenNode>,
+        place: Option<&Place>,
+    ) {
+        let mut away = None;
+        for node in nodes {
+            let done = match (&away, place) {
+                (Some(error), _) | (None, Some(Err(error))) => {
+                    // Nothing is known, so nothing is concluded: what runs there goes on.
+                    self.record_refusal(node, error).await
+                }
+                (None, Some(Ok(workloads))) => {
+                    match self.reconcile_node(node, workloads.get(&node.id)).await {
+                        Err(Failed::Runtime(error)) => {
+                            let told = self.record_refusal(node, &error).await;
+                            match error {
+                                RuntimeError::Unreachable(_) => away = Some(error),
+                                error => log_failure("node", &of_runtime(error)),
+                            }
+                            told
+                        }
+                        Err(Failed::Own(error)) => Err(error),
+                        Ok(()) => Ok(()),
+                    }
+                }
+                (None, None) => match self.fleet.runtime(cluster) {
+                    Err(error) => self.record_refusal(node, &error).await,
                     // Connected meanwhile: the next look lists it.
-                    None => Ok(()),
-                };
+                    Ok(_) => Ok(()),
+                },
+            };
+            // One node's trouble must not keep the others from their turn.
+            if let Err(error) = done {
+                log_failure("node", &error);
             }
-        };
-        let runtime = self.fleet.runtime(node.cluster).map_err(of_runtime)?;
+        }
+        if let Some(error) = away {
+            log_failure("node", &of_runtime(error));
+        }
+    }
+
+    async fn reconcile_node(
+        &self,
+        node: &DrivenNode,
+        workload: Option<&Workload>,
+    ) -> Result<(), Failed> {
+        let runtime = self.fleet.runtime(node.cluster)?;
         let Plan { act, phase, reason, settled } = plan(&Facts {
             desired: node.desired,
             generation: node.generation,
@@ -70,26 +129,19 @@ impl Controller {
             has_genesis: node.has_genesis,
             workload,
         });
-        if phase == NodePhase::Deleted
-            && runtime.observe(node.id).await.map_err(of_runtime)?.is_some()
-        {
+        if phase == NodePhase::Deleted && runtime.observe(node.id).await?.is_some() {
             // A list may be older than the workload: what is gone is gone by a direct question.
-            let asked = external_write!(NodeRemove, runtime.remove(node.id).await);
-            return asked.map_err(of_runtime);
+            return Ok(external_write!(NodeRemove, runtime.remove(node.id).await)?);
         }
-        let done = match act {
-            Act::None => Ok(()),
-            Act::Apply { run, mint } => self.apply(&*runtime, node, run, mint).await,
-            Act::Remove => external_write!(NodeRemove, runtime.remove(node.id).await),
-        };
-        if let Err(error) = done {
-            self.record_refusal(node, &error).await?;
-            return Err(of_runtime(error));
+        match act {
+            Act::None => {}
+            Act::Apply { run, mint } => self.apply(&*runtime, node, run, mint).await?,
+            Act::Remove => external_write!(NodeRemove, runtime.remove(node.id).await)?,
         }
         let observed = if settled { node.generation } else { node.record.observed_generation };
         // What was just asked for is seen in the next look; addresses are known at once.
         let seen = match act {
-            Act::Apply { .. } => runtime.observe(node.id).await.map_err(of_runtime)?,
+            Act::Apply { .. } => runtime.observe(node.id).await?,
             Act::None | Act::Remove => workload.cloned(),
         };
         let trouble = seen.as_ref().and_then(|workload| workload.trouble.clone());
@@ -103,13 +155,15 @@ impl Controller {
             placement: placement.map(placed),
             observed_generation: observed,
         };
-        self.record(node, &record).await
+        Ok(self.record(node, &record).await?)
     }
 
     /// What was asked of a node's place was not done: the reader is told why, and it is tried again.
     async fn record_refusal(&self, node: &DrivenNode, error: &RuntimeError) -> Result<()> {
-        let (phase, reason) = node::refused(node.record.phase, error);
-        let detail = reason.map(|_| error.to_string());
+        let Some((phase, reason)) = node::refused(node.record.phase, error) else {
+            return Ok(());
+        };
+        let (reason, detail) = (Some(reason), Some(error.to_string()));
         self.record(node, &NodeRecord { phase, reason, detail, ..node.record.clone() }).await
     }
 
@@ -130,8 +184,8 @@ impl Controller {
         node: &DrivenNode,
         run: bool,
         mint: bool,
-    ) -> Result<(), RuntimeError> {
-        let token = if mint { Some(self.mint(node).await.map_err(transient)?) } else { None };
+    ) -> Result<(), Failed> {
+        let token = if mint { Some(self.mint(node).await?) } else { None };
         let in_cluster = node.cluster.and(self.cluster_enrolment_url.as_ref());
         let url = in_cluster.unwrap_or(&self.enrolment_url);
         let spec = WorkloadSpec {
@@ -145,7 +199,7 @@ impl Controller {
             size: SIZE,
             enrolment: Enrolment { url: url.clone(), token },
         };
-        external_write!(NodeApply, runtime.apply(&spec).await)
+        Ok(external_write!(NodeApply, runtime.apply(&spec).await)?)
     }
 
     async fn mint(&self, node: &DrivenNode) -> Result<hansa_core::Secret> {
@@ -176,11 +230,6 @@ fn placed(placement: Placement) -> NodePlacement {
             ..placed
         },
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it takes the error's place")]
-fn transient(error: Error) -> RuntimeError {
-    RuntimeError::Transient(error.to_string())
 }
 
 pub(super) fn of_runtime(error: RuntimeError) -> Error {

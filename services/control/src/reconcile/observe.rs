@@ -42,7 +42,8 @@ impl Controller {
                 .await;
             after = page.last().map(|node| node.id);
             if page.len() < usize::from(limits::RECONCILE_PAGE) {
-                return self.keep_quorums(ledgers).await;
+                self.keep_quorums(ledgers).await;
+                return Ok(());
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Ledgers tell the clusters of their nodes how many must stay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hansa_core::{ConsortiumId, LedgerId, Result, Timestamp, limits};
+use hansa_core::{ConsortiumId, LedgerId, Timestamp, limits};
 use hansa_runtime::Quorum;
 use hansa_store::DrivenNode;
 use hansa_types::{ConsensusPolicy, RunState};
@@ -34,16 +34,20 @@ fn agrees(node: &DrivenNode, now: Timestamp) -> bool {
 
 impl Controller {
     /// Tells every cluster what must stay. What has not changed writes nothing.
-    pub(super) async fn keep_quorums(&self, ledgers: Ledgers) -> Result<()> {
+    pub(super) async fn keep_quorums(&self, ledgers: Ledgers) {
+        let mut away = BTreeSet::new();
         for (ledger, (consortium, policy, validators)) in ledgers.0 {
             for (cluster, stay) in stay(policy, &validators) {
+                if away.contains(&cluster) {
+                    continue;
+                }
                 let Ok(runtime) = self.fleet.runtime(Some(cluster)) else { continue };
                 let kept = runtime.keep(&Quorum { consortium, ledger, stay }).await;
                 if let Err(error) = kept {
                     log_failure("quorum", &of_runtime(error));
+                    away.insert(cluster);
                 }
             }
         }
-        Ok(())
     }
 }

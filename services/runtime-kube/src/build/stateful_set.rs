@@ -153,6 +153,8 @@ fn container(config: &KubeConfig, wish: &Wish) -> Container {
             port("metrics", METRICS_PORT),
         ]),
         resources: Some(resources(wish)),
+        // What it said last comes with its end.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         // Whoever waits for its members is alive; who stands still is not; who takes part is ready.
         liveness_probe: Some(probe("/livez", 10, 3)),
         readiness_probe: Some(probe("/readyz", 2, 3)),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, Secret, TenantId, Uuid};
+use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, Secret, TenantId, Timestamp, Uuid};
 use hansa_runtime::Size;
 use hansa_types::{Cidr, ClusterSettings, Expose, ImageDigest, Source, Spread};
 use k8s_openapi::{
@@ -54,6 +54,7 @@ fn wish(number: u128, ledger: LedgerId) -> Wish {
         tenant: id::<TenantId>(3),
         name: "a1".parse().unwrap(),
         generation: Generation::FIRST,
+        wished_at: Timestamp::from_unix_micros(1_795_737_600_000_000).unwrap(),
         run: true,
         size: Size { cpu_millis: 1_500, memory_mib: 512, volume_gib: 10 },
         enrolment_url: "https://10.9.0.1:8443".to_owned(),
