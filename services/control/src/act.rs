@@ -6,10 +6,11 @@
 //! its transaction is rolled back and the refusal is recorded by itself.
 
 use hansa_authz::OpContext;
-use hansa_core::{AuditActId, Error, Result, Rule, Timestamp, Uuid, limits};
-use hansa_store::{AuditEntry, Claim, RequestHash, Store, TenantTx};
+use hansa_core::{AuditActId, Error, Result, Rule, TenantId, Timestamp, Uuid, limits};
+use hansa_store::{AuditEntry, Claim, RequestHash, Store, SystemTx, TenantTx};
 use hansa_types::{AuditPhase, AuditResult, Code};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::control_plane::ControlPlane;
 
@@ -36,14 +37,15 @@ impl Repeat {
 }
 
 /// An act that has begun, or the answer of its first run.
-pub(crate) enum Begun<T> {
-    Act(Box<Act>),
+pub(crate) enum Begun<T, X = TenantTx> {
+    Act(Box<Act<X>>),
     Answered(T),
 }
 
-/// An act that has begun: the transaction of its change.
-pub(crate) struct Act {
-    pub(crate) tx: TenantTx,
+/// An act that has begun: the transaction of its change, in the tenant's role or, for what crosses
+/// tenants, in the identity role.
+pub(crate) struct Act<X = TenantTx> {
+    pub(crate) tx: X,
     pub(crate) now: Timestamp,
     record: Record,
     repeat: Option<(Uuid, Repeat)>,
@@ -116,14 +118,40 @@ impl ControlPlane {
         let now = self.now();
         let record = self.intend(context, action, subject).await?;
         let repeat = context.actor().id().zip(repeat);
-        let mut tx = self.store.tenant_tx(scope).await?;
+        let tx = self.store.tenant_tx(scope).await?;
+        Self::claim(tx, record, repeat, now).await
+    }
+
+    /// Begins an act of the platform's operator, which crosses tenants. Its trail is the operator's
+    /// own tenant's.
+    pub(crate) async fn begin_platform<T: DeserializeOwned>(
+        &self,
+        context: &OpContext,
+        action: &'static str,
+        subject: Option<Uuid>,
+        repeat: Option<Repeat>,
+    ) -> Result<Begun<T, PlatformTx>> {
+        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
+        let now = self.now();
+        let record = self.intend(context, action, subject).await?;
+        let repeat = context.actor().id().zip(repeat);
+        let tx = self.store.system_tx(context.identity_scope()).await?;
+        Self::claim(PlatformTx { tx, platform }, record, repeat, now).await
+    }
+
+    async fn claim<T: DeserializeOwned, X: ActTx>(
+        mut tx: X,
+        record: Record,
+        repeat: Option<(Uuid, Repeat)>,
+        now: Timestamp,
+    ) -> Result<Begun<T, X>> {
         if let Some((principal, Repeat { key, request })) = &repeat {
-            let claim = tx.idempotency_claim(*principal, key, *request, now).await;
+            let claim = tx.claim(*principal, key, *request, now).await;
             match claim {
                 Ok(Claim::New) => {}
                 Ok(Claim::Answered(answer)) => {
                     // The trail tells of the repetition; its effect was the first one's.
-                    tx.audit_append(&record.entry(now, Some(&Ok(())))).await?;
+                    tx.append(&record.entry(now, Some(&Ok(())))).await?;
                     tx.commit().await?;
                     return serde_json::from_value(answer)
                         .map(Begun::Answered)
@@ -160,7 +188,7 @@ impl ControlPlane {
     }
 }
 
-impl Act {
+impl<X: ActTx> Act<X> {
     /// Names what the act is about, when that was not known before.
     pub(crate) const fn about(&mut self, subject: Uuid) {
         self.record.subject = Some(subject);
@@ -180,19 +208,105 @@ impl Act {
         };
         if let Some((principal, Repeat { key, .. })) = &repeat {
             let kept = serde_json::to_value(&answer).map_err(Error::internal)?;
-            tx.idempotency_save(*principal, key, &kept).await?;
+            tx.save(*principal, key, &kept).await?;
         }
         // Last, because whoever appends next waits for this transaction.
-        tx.audit_append(&record.entry(now, Some(&Ok(())))).await?;
+        tx.append(&record.entry(now, Some(&Ok(())))).await?;
         tx.commit().await?;
         Ok(answer)
     }
 }
 
-/// Runs an act: `$body` is its work as a block that yields a `Result`, with `$act` in scope.
+/// What an act needs of its transaction.
+pub(crate) trait ActTx: Sized {
+    async fn claim(
+        &mut self,
+        principal: Uuid,
+        key: &str,
+        request: RequestHash,
+        now: Timestamp,
+    ) -> Result<Claim>;
+    async fn save(&mut self, principal: Uuid, key: &str, answer: &Value) -> Result<()>;
+    async fn append(&mut self, entry: &AuditEntry) -> Result<()>;
+    async fn commit(self) -> Result<()>;
+}
+
+impl ActTx for TenantTx {
+    async fn claim(
+        &mut self,
+        principal: Uuid,
+        key: &str,
+        request: RequestHash,
+        now: Timestamp,
+    ) -> Result<Claim> {
+        self.idempotency_claim(principal, key, request, now).await
+    }
+
+    async fn save(&mut self, principal: Uuid, key: &str, answer: &Value) -> Result<()> {
+        self.idempotency_save(principal, key, answer).await
+    }
+
+    async fn append(&mut self, entry: &AuditEntry) -> Result<()> {
+        self.audit_append(entry).await
+    }
+
+    async fn commit(self) -> Result<()> {
+        Self::commit(self).await
+    }
+}
+
+/// A transaction in the identity role, on behalf of the platform's tenant.
+pub(crate) struct PlatformTx {
+    tx: SystemTx,
+    platform: TenantId,
+}
+
+impl std::ops::Deref for PlatformTx {
+    type Target = SystemTx;
+
+    fn deref(&self) -> &SystemTx {
+        &self.tx
+    }
+}
+
+impl std::ops::DerefMut for PlatformTx {
+    fn deref_mut(&mut self) -> &mut SystemTx {
+        &mut self.tx
+    }
+}
+
+impl ActTx for PlatformTx {
+    async fn claim(
+        &mut self,
+        principal: Uuid,
+        key: &str,
+        request: RequestHash,
+        now: Timestamp,
+    ) -> Result<Claim> {
+        self.tx.idempotency_claim(self.platform, principal, key, request, now).await
+    }
+
+    async fn save(&mut self, principal: Uuid, key: &str, answer: &Value) -> Result<()> {
+        self.tx.idempotency_save(self.platform, principal, key, answer).await
+    }
+
+    async fn append(&mut self, entry: &AuditEntry) -> Result<()> {
+        self.tx.audit_append(self.platform, entry).await
+    }
+
+    async fn commit(self) -> Result<()> {
+        self.tx.commit().await
+    }
+}
+
+/// Runs an act: `$body` is its work as a block that yields a `Result`, with `$act` in scope. One of the
+/// platform's operator is written `act!(begin_platform: …)`.
 macro_rules! act {
-    ($control:expr, $context:expr, $action:literal, $subject:expr, $repeat:expr, |$act:ident| $body:expr) => {{
-        let mut $act = match $control.begin($context, $action, $subject, $repeat).await? {
+    ($control:expr, $context:expr, $action:literal, $subject:expr, $repeat:expr, |$act:ident| $body:expr) => {
+        $crate::act::act!(begin: $control, $context, $action, $subject, $repeat, |$act| $body)
+    };
+    ($begin:ident: $control:expr, $context:expr, $action:literal, $subject:expr, $repeat:expr, |$act:ident| $body:expr) => {{
+        let mut $act = match $control.$begin($context, $action, $subject, $repeat).await? {
             $crate::act::Begun::Answered(answer) => return Ok(answer),
             $crate::act::Begun::Act(act) => act,
         };

@@ -3,14 +3,14 @@
 
 use hansa_authz::{Action, OpContext, Subject};
 use hansa_core::{ClusterId, Error, Kind, Result, Revision, Rule, Secret, limits};
-use hansa_store::{Claim, NewCluster};
+use hansa_store::NewCluster;
 use hansa_types::{
     Cluster, ClusterAccess, ClusterAccessKind, ClusterCreate, ClusterList, ClusterSettings,
-    ClusterUpdate, Code, PROCESS,
+    ClusterUpdate, PROCESS,
 };
 
 use crate::{
-    act::{Record, Repeat},
+    act::{Repeat, act},
     control_plane::{ControlPlane, PageQuery},
 };
 
@@ -26,54 +26,23 @@ impl ControlPlane {
         request: &ClusterCreate,
         repeat: Option<Repeat>,
     ) -> Result<Cluster> {
-        let record = self.intend(context, "cluster_create", None).await?;
-        let done = self.cluster_create_recorded(context, request, repeat, &record).await;
-        if let Err(error) = &done {
-            record.refused(Code::of(error), self.now()).await;
-        }
-        done
-    }
-
-    async fn cluster_create_recorded(
-        &self,
-        context: &OpContext,
-        request: &ClusterCreate,
-        repeat: Option<Repeat>,
-        record: &Record,
-    ) -> Result<Cluster> {
-        context.authorize(Action::Create, Subject::Clusters)?;
-        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
-        let ClusterCreate { name, access, settings } = request;
-        if name.as_str() == PROCESS {
-            let detail = "this is the name of the runtime that is no cluster";
-            return Err(Error::invalid("/name", Rule::Format, detail));
-        }
-        check(settings)?;
-        let now = self.now();
-        let repeat = context.actor().id().zip(repeat);
-        let mut tx = self.store.system_tx(context.identity_scope()).await?;
-        if let Some((principal, Repeat { key, request })) = &repeat {
-            let claim = tx.idempotency_claim(platform, *principal, key, *request, now).await?;
-            if let Claim::Answered(answer) = claim {
-                tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
-                tx.commit().await?;
-                return serde_json::from_value(answer).map_err(Error::internal);
+        act!(begin_platform: self, context, "cluster_create", None, repeat, |act| {
+            context.authorize(Action::Create, Subject::Clusters)?;
+            let ClusterCreate { name, access, settings } = request;
+            if name.as_str() == PROCESS {
+                let detail = "this is the name of the runtime that is no cluster";
+                return Err(Error::invalid("/name", Rule::Format, detail));
             }
-        }
-        let id = ClusterId::new();
-        let (access, kubeconfig) = parts(access);
-        let (name, settings) = (name.clone(), settings.clone());
-        tx.cluster_insert(&NewCluster { id, name, access, settings, now }).await?;
-        // Kept before it is asked for. If the commit fails, it is kept for nobody.
-        self.keep(id, kubeconfig).await?;
-        let made = tx.cluster_get(id).await?;
-        if let Some((principal, Repeat { key, .. })) = &repeat {
-            let answer = serde_json::to_value(&made).map_err(Error::internal)?;
-            tx.idempotency_save(platform, *principal, key, &answer).await?;
-        }
-        tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
-        tx.commit().await?;
-        Ok(made)
+            check(settings)?;
+            let (id, now) = (ClusterId::new(), act.now);
+            act.about(id.uuid());
+            let (access, kubeconfig) = parts(access);
+            let (name, settings) = (name.clone(), settings.clone());
+            act.tx.cluster_insert(&NewCluster { id, name, access, settings, now }).await?;
+            // Kept before it is asked for. If the commit fails, it is kept for nobody.
+            self.keep(id, kubeconfig).await?;
+            act.tx.cluster_get(id).await
+        })
     }
 
     /// A cluster: whole for the platform's operator, its name and phase for everybody else.
@@ -122,33 +91,15 @@ impl ControlPlane {
         expected: Revision,
         request: &ClusterUpdate,
     ) -> Result<Cluster> {
-        let record = self.intend(context, "cluster_update", Some(id.uuid())).await?;
-        let done = self.cluster_update_recorded(context, id, expected, request, &record).await;
-        if let Err(error) = &done {
-            record.refused(Code::of(error), self.now()).await;
-        }
-        done
-    }
-
-    async fn cluster_update_recorded(
-        &self,
-        context: &OpContext,
-        id: ClusterId,
-        expected: Revision,
-        request: &ClusterUpdate,
-        record: &Record,
-    ) -> Result<Cluster> {
-        context.authorize(Action::Modify, Subject::Clusters)?;
-        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
-        let ClusterUpdate { access, settings } = request;
-        settings.as_ref().map(check).transpose()?;
-        let (access, kubeconfig) = access.as_ref().map(parts).unzip();
-        let mut tx = self.store.system_tx(context.identity_scope()).await?;
-        let cluster = tx.cluster_update(id, expected, access, settings.as_ref()).await?;
-        self.keep(id, kubeconfig.flatten()).await?;
-        tx.audit_append(platform, &record.entry(self.now(), Some(&Ok(())))).await?;
-        tx.commit().await?;
-        Ok(cluster)
+        act!(begin_platform: self, context, "cluster_update", Some(id.uuid()), None, |act| {
+            context.authorize(Action::Modify, Subject::Clusters)?;
+            let ClusterUpdate { access, settings } = request;
+            settings.as_ref().map(check).transpose()?;
+            let (access, kubeconfig) = access.as_ref().map(parts).unzip();
+            let changed = act.tx.cluster_update(id, expected, access, settings.as_ref()).await?;
+            self.keep(id, kubeconfig.flatten()).await?;
+            Ok(changed)
+        })
     }
 
     /// Takes a cluster out of the installation. What it retains of removed nodes stays there.
@@ -162,33 +113,24 @@ impl ControlPlane {
         id: ClusterId,
         expected: Revision,
     ) -> Result<()> {
-        let record = self.intend(context, "cluster_delete", Some(id.uuid())).await?;
-        let done = self.cluster_delete_recorded(context, id, expected, &record).await;
-        if let Err(error) = &done {
-            record.refused(Code::of(error), self.now()).await;
-        }
-        done
-    }
-
-    async fn cluster_delete_recorded(
-        &self,
-        context: &OpContext,
-        id: ClusterId,
-        expected: Revision,
-        record: &Record,
-    ) -> Result<()> {
-        context.authorize(Action::Delete, Subject::Clusters)?;
-        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
-        let now = self.now();
-        let mut tx = self.store.system_tx(context.identity_scope()).await?;
-        tx.cluster_end(id, expected, now).await?;
-        tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
-        tx.commit().await?;
+        self.cluster_end(context, id, expected).await?;
         // Nobody asks for it any more. If the vault does not answer now, it is kept for nobody.
         if let Err(error) = self.vault.secret_delete(id.uuid()).await {
             tracing::warn!(cluster.id = %id, %error, "a kubeconfig stays in the vault");
         }
         Ok(())
+    }
+
+    async fn cluster_end(
+        &self,
+        context: &OpContext,
+        id: ClusterId,
+        expected: Revision,
+    ) -> Result<()> {
+        act!(begin_platform: self, context, "cluster_delete", Some(id.uuid()), None, |act| {
+            context.authorize(Action::Delete, Subject::Clusters)?;
+            act.tx.cluster_end(id, expected, act.now).await
+        })
     }
 
     async fn keep(&self, id: ClusterId, kubeconfig: Option<&Secret>) -> Result<()> {

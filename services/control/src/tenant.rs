@@ -5,13 +5,13 @@ use hansa_core::{
     ApiKeyId, Error, Kind, Name, Purpose, Refusal, Result, Revision, Secret, TenantId, UserId,
     limits,
 };
-use hansa_store::{Claim, NewApiKey, NewTenant, NewUser};
+use hansa_store::{NewApiKey, NewTenant, NewUser};
 use hansa_types::{
-    Code, DisplayName, Role, Tenant, TenantCreate, TenantKind, TenantList, TenantPhase, UserCreate,
+    DisplayName, Role, Tenant, TenantCreate, TenantKind, TenantList, TenantPhase, UserCreate,
 };
 
 use crate::{
-    act::Repeat,
+    act::{Repeat, act},
     control_plane::{ControlPlane, PageQuery},
     identity::api_key_text,
 };
@@ -82,58 +82,28 @@ impl ControlPlane {
         request: &TenantCreate,
         repeat: Option<Repeat>,
     ) -> Result<Tenant> {
-        let record = self.intend(context, "tenant_create", None).await?;
-        let done = self.tenant_create_recorded(context, request, repeat, &record).await;
-        if let Err(error) = &done {
-            record.refused(Code::of(error), self.now()).await;
-        }
-        done
-    }
-
-    async fn tenant_create_recorded(
-        &self,
-        context: &OpContext,
-        request: &TenantCreate,
-        repeat: Option<Repeat>,
-        record: &crate::act::Record,
-    ) -> Result<Tenant> {
-        context.authorize(Action::Create, Subject::Tenants)?;
-        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
-        let TenantCreate { name, display_name, administrator } = request;
-        let password_hash = self.passwords.hash(administrator.password.secret()).await?;
-        let now = self.now();
-        let repeat = context.actor().id().zip(repeat);
-        let mut tx = self.store.system_tx(context.identity_scope()).await?;
-        if let Some((principal, Repeat { key, request })) = &repeat {
-            let claim = tx.idempotency_claim(platform, *principal, key, *request, now).await?;
-            if let Claim::Answered(answer) = claim {
-                tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
-                tx.commit().await?;
-                return serde_json::from_value(answer).map_err(Error::internal);
-            }
-        }
-        let (id, kind) = (TenantId::new(), TenantKind::Customer);
-        let (name, display_name) = (name.clone(), display_name.clone());
-        tx.tenant_insert(&NewTenant { id, name, display_name, kind, now }).await?;
-        tx.user_insert(&NewUser {
-            id: UserId::new(),
-            tenant: id,
-            tenant_kind: kind,
-            email: administrator.email.clone(),
-            display_name: administrator.display_name.clone(),
-            role: Role::TenantAdmin,
-            password_hash,
-            now,
+        act!(begin_platform: self, context, "tenant_create", None, repeat, |act| {
+            context.authorize(Action::Create, Subject::Tenants)?;
+            let TenantCreate { name, display_name, administrator } = request;
+            let password_hash = self.passwords.hash(administrator.password.secret()).await?;
+            let (id, kind, now) = (TenantId::new(), TenantKind::Customer, act.now);
+            act.about(id.uuid());
+            let (name, display_name) = (name.clone(), display_name.clone());
+            act.tx.tenant_insert(&NewTenant { id, name, display_name, kind, now }).await?;
+            act.tx
+                .user_insert(&NewUser {
+                    id: UserId::new(),
+                    tenant: id,
+                    tenant_kind: kind,
+                    email: administrator.email.clone(),
+                    display_name: administrator.display_name.clone(),
+                    role: Role::TenantAdmin,
+                    password_hash,
+                    now,
+                })
+                .await?;
+            act.tx.tenant_get(id).await?.ok_or(Error::NotFound(Kind::Tenant))
         })
-        .await?;
-        let made = tx.tenant_get(id).await?.ok_or(Error::NotFound(Kind::Tenant))?;
-        if let Some((principal, Repeat { key, .. })) = &repeat {
-            let answer = serde_json::to_value(&made).map_err(Error::internal)?;
-            tx.idempotency_save(platform, *principal, key, &answer).await?;
-        }
-        tx.audit_append(platform, &record.entry(now, Some(&Ok(())))).await?;
-        tx.commit().await?;
-        Ok(made)
     }
 
     /// A tenant.
@@ -169,38 +139,21 @@ impl ControlPlane {
         id: TenantId,
         expected: Revision,
     ) -> Result<()> {
-        let record = self.intend(context, "tenant_delete", Some(id.uuid())).await?;
-        let done = self.tenant_delete_recorded(context, id, expected, &record).await;
-        if let Err(error) = &done {
-            record.refused(Code::of(error), self.now()).await;
-        }
-        done
-    }
-
-    async fn tenant_delete_recorded(
-        &self,
-        context: &OpContext,
-        id: TenantId,
-        expected: Revision,
-        record: &crate::act::Record,
-    ) -> Result<()> {
-        context.authorize(Action::Delete, Subject::Tenants)?;
-        let platform = context.tenant().ok_or(Error::Unauthenticated)?;
-        let mut tx = self.store.system_tx(context.identity_scope()).await?;
-        let tenant = tx.tenant_lock(id).await?;
-        if tenant.kind == TenantKind::Platform {
-            return Err(Refusal::InUse(Kind::Tenant).into());
-        }
-        // The identity role knows nothing of consortiums: seats are counted in the tenant's own
-        // scope. With its row locked none can be added meanwhile.
-        let own = OpContext::reconciler(context.request(), "tenant_delete").in_tenant(id)?;
-        let seats = self.store.tenant_tx(own).await?.tenant_seat_count().await?;
-        if seats > 0 {
-            return Err(Refusal::TenantHasSeats { seats }.into());
-        }
-        tx.tenant_end(id, expected).await?;
-        tx.audit_append(platform, &record.entry(self.now(), Some(&Ok(())))).await?;
-        tx.commit().await
+        act!(begin_platform: self, context, "tenant_delete", Some(id.uuid()), None, |act| {
+            context.authorize(Action::Delete, Subject::Tenants)?;
+            let tenant = act.tx.tenant_lock(id).await?;
+            if tenant.kind == TenantKind::Platform {
+                return Err(Refusal::InUse(Kind::Tenant).into());
+            }
+            // The identity role knows nothing of consortiums: seats are counted in the tenant's own
+            // scope. With its row locked none can be added meanwhile.
+            let own = OpContext::reconciler(context.request(), "tenant_delete").in_tenant(id)?;
+            let seats = self.store.tenant_tx(own).await?.tenant_seat_count().await?;
+            if seats > 0 {
+                return Err(Refusal::TenantHasSeats { seats }.into());
+            }
+            act.tx.tenant_end(id, expected).await
+        })
     }
 
     /// An active tenant by its exact name, for an invitation.
