@@ -37,7 +37,8 @@ sources; within 25 minutes on 2 cores from nothing, 30 seconds when warm.
 const DOWN_HELP: &str = "\
 cargo xtask down [--state DIR]
 
-Ends the control plane, its nodes and its database. Everything is kept.
+Ends the control plane, its nodes on this machine and its database. Everything is kept; pods in a
+cluster go on, and the next `up` finds them.
 ";
 
 /// How long the control plane may take to start.

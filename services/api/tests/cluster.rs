@@ -11,10 +11,10 @@ fn registration(name: &str) -> Value {
     json!({ "name": name, "access": access, "settings": { "image": image } })
 }
 
-/// S-80: whoever holds a kubeconfig holds the cluster. It goes to the vault and comes back to nobody,
+/// Whoever holds a kubeconfig holds the cluster. It goes to the vault and comes back to nobody,
 /// not even to who sent it.
 #[tokio::test]
-async fn s80_a_kubeconfig_is_returned_to_nobody() {
+async fn a_kubeconfig_is_returned_to_nobody() {
     let hansa = Installation::new().await;
     let made = hansa.post(&hansa.platform, "/v1/clusters", &registration("lab")).await;
     let made = made.expect(StatusCode::CREATED);

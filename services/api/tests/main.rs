@@ -7,6 +7,7 @@ mod deletion;
 mod denial;
 mod event;
 mod fixture;
+mod fleet;
 mod identity;
 mod launch;
 mod main_job;

@@ -9,11 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, Secret, SystemClock, TenantId};
+use hansa_core::{ConsortiumId, Secret, SystemClock};
 use hansa_runtime::{
-    Enrolment, Fault, Instance, Quorum, Runtime as _, RuntimeError, Size, Workload, WorkloadSpec,
-    WorkloadState,
-    conformance::{self, Harness},
+    Fault, Instance, Quorum, Runtime as _, RuntimeError, Workload, WorkloadSpec, WorkloadState,
+    conformance::{self, Harness, until},
 };
 use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
 use hansa_types::{ClusterSettings, Expose, ImageDigest, Spread};
@@ -107,7 +106,7 @@ async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults
         runtime: runtime.clone(),
         crash: Box::new(move |workload| crashing.crash(workload)),
         consortium: ConsortiumId::new(),
-        enrolment_url: "http://127.0.0.1:9".to_owned(),
+        enrolment_url: NOWHERE.to_owned(),
     };
     conformance::run(&harness).await;
     edits_and_deletions_by_hand_are_corrected(&cluster, &runtime).await;
@@ -119,39 +118,11 @@ async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults
     keeping.abort();
 }
 
-fn spec(consortium: ConsortiumId, name: &str) -> WorkloadSpec {
-    WorkloadSpec {
-        node: NodeId::new(),
-        consortium,
-        ledger: LedgerId::new(),
-        tenant: TenantId::new(),
-        name: name.parse().unwrap(),
-        generation: Generation::FIRST,
-        run: true,
-        size: Size { cpu_millis: 50, memory_mib: 128, volume_gib: 1 },
-        enrolment: Enrolment {
-            url: "http://127.0.0.1:9".to_owned(),
-            token: Some(Secret::from("a token that nobody accepts".to_owned())),
-        },
-    }
-}
+/// Where nobody answers: nodes wait for their enrolment.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// Looks until `holds`, which says what it waits for.
-async fn until(
-    runtime: &KubeRuntime,
-    node: NodeId,
-    what: &str,
-    holds: impl Fn(&Workload) -> bool,
-) -> Workload {
-    let began = Instant::now();
-    loop {
-        let found = runtime.observe(node).await.unwrap();
-        if let Some(workload) = found.clone().filter(&holds) {
-            return workload;
-        }
-        assert!(began.elapsed() < DEADLINE, "never {what}; last seen: {found:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+fn spec(consortium: ConsortiumId, name: &str) -> WorkloadSpec {
+    conformance::spec(consortium, name, NOWHERE)
 }
 
 fn runs(workload: &Workload) -> bool {
@@ -258,6 +229,12 @@ async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
     let crashing = spec(consortium, "crashing");
     runtime.apply(&crashing).await.unwrap();
     let running = until(runtime, crashing.node, "running", runs).await;
+    cluster.crash(&running);
+    let crashed = until(runtime, crashing.node, "crashed", |w| w.trouble.is_some()).await;
+    let trouble = crashed.trouble.expect("looked for");
+    assert_eq!(trouble.fault, Fault::Crashed, "{trouble:?}");
+    // Not only how it ended: what the node said last.
+    assert!(trouble.detail.contains("enrol"), "the log's last lines are missing: {trouble:?}");
     let (namespace, _) = object(&running);
     cluster.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
     let began = Instant::now();
@@ -297,7 +274,7 @@ async fn strangers_are_listed(cluster: &Cluster) {
     let keeping = tokio::spawn(keeping);
     let spec = spec(ConsortiumId::new(), "theirs");
     theirs.apply(&spec).await.unwrap();
-    let first = until(&theirs, spec.node, "running", runs).await;
+    let first = until(&*theirs, spec.node, "running", runs).await;
     let mut config = cluster.config();
     config.installation = "a-new-database".to_owned();
     let (ours, looking) = KubeRuntime::open(config, Arc::new(SystemClock)).await.unwrap();
@@ -306,7 +283,17 @@ async fn strangers_are_listed(cluster: &Cluster) {
     assert_eq!(report.problem, None);
     let (namespace, name) = object(&first);
     assert!(report.strangers.contains(&format!("{namespace}/{name}")), "{report:?}");
-    assert_eq!(ours.list().await.unwrap(), [], "what is not ours is not listed as ours");
+    let began = Instant::now();
+    let listed = loop {
+        match ours.list().await {
+            Err(RuntimeError::Transient(_)) => {
+                assert!(began.elapsed() < DEADLINE, "the first lists never came");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            listed => break listed.expect("the cluster answers"),
+        }
+    };
+    assert_eq!(listed, [], "what is not ours is not listed as ours");
     assert_eq!(ours.observe(spec.node).await.unwrap(), None);
     ours.remove(spec.node).await.expect("there is nothing of ours to remove");
     let again = theirs.observe(spec.node).await.unwrap().expect("it is still there");

@@ -7,52 +7,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hansa_core::{NodeId, Secret, TenantId};
-use serde::Serialize;
+use hansa_core::Secret;
+use hansa_runtime::{EnrolmentConfig, Listens, NodeConfig};
 
 use crate::record::Record;
-
-/// `node.toml`, in the form that `hansa-node` reads.
-#[derive(Serialize)]
-struct NodeConfig {
-    data: PathBuf,
-    genesis: PathBuf,
-    consensus_key: PathBuf,
-    tls_key: PathBuf,
-    tls_certificate: PathBuf,
-    p2p: String,
-    http: String,
-    metrics: String,
-    enrolment: Enrolment,
-}
-
-#[derive(Serialize)]
-struct Enrolment {
-    url: String,
-    tenant: TenantId,
-    node: NodeId,
-    token: PathBuf,
-}
 
 /// Writes the configuration into the workload's folder.
 pub(crate) fn write(record: &Record, folder: &Path) -> io::Result<()> {
     let local = |port: u16| format!("127.0.0.1:{port}");
-    let config = NodeConfig {
-        data: folder.join("data"),
-        genesis: folder.join("genesis.json"),
-        consensus_key: folder.join("consensus.key"),
-        tls_key: folder.join("tls.key"),
-        tls_certificate: folder.join("tls.pem"),
+    let text = |path: &Path| {
+        path.to_str().map(str::to_owned).ok_or_else(|| io::Error::other("a path is no text"))
+    };
+    let listens = Listens {
         p2p: local(record.ports.p2p),
         http: local(record.ports.http),
         metrics: local(record.ports.metrics),
-        enrolment: Enrolment {
-            url: record.enrolment_url.clone(),
-            tenant: record.tenant,
-            node: record.node,
-            token: token_path(folder),
-        },
     };
+    let enrolment = EnrolmentConfig {
+        url: record.enrolment_url.clone(),
+        ca: None,
+        tenant: record.tenant,
+        node: record.node,
+        token: text(&token_path(folder))?,
+    };
+    let config = NodeConfig::new(&text(folder)?, listens, enrolment);
     let text = toml::to_string(&config).map_err(io::Error::other)?;
     fs::write(folder.join("node.toml"), text)
 }

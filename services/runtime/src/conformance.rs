@@ -39,33 +39,41 @@ pub async fn run(harness: &Harness) {
     workloads_do_not_share_addresses(harness).await;
 }
 
-fn spec(harness: &Harness, name: &str) -> WorkloadSpec {
+/// A small workload of a consortium that is wished to run.
+///
+/// # Panics
+/// When `name` is none.
+#[must_use]
+pub fn spec(consortium: ConsortiumId, name: &str, enrolment_url: &str) -> WorkloadSpec {
     WorkloadSpec {
         node: NodeId::new(),
-        consortium: harness.consortium,
+        consortium,
         ledger: LedgerId::new(),
         tenant: TenantId::new(),
         name: name.parse().expect("a name"),
         generation: Generation::FIRST,
         run: true,
-        size: Size { cpu_millis: 100, memory_mib: 128, volume_gib: 1 },
+        size: Size { cpu_millis: 50, memory_mib: 128, volume_gib: 1 },
         enrolment: Enrolment {
-            url: harness.enrolment_url.clone(),
+            url: enrolment_url.to_owned(),
             token: Some(Secret::from("a token that nobody accepts".to_owned())),
         },
     }
 }
 
-/// Looks until `holds`, which says what it waits for.
-async fn until(
-    harness: &Harness,
+/// Looks until `holds`, and says what it waited for when that never comes.
+///
+/// # Panics
+/// When it does not come, or the driver does not answer.
+pub async fn until(
+    runtime: &dyn Runtime,
     node: NodeId,
     what: &str,
     holds: impl Fn(&Workload) -> bool,
 ) -> Workload {
     let began = Instant::now();
     loop {
-        let found = harness.runtime.observe(node).await.expect("the driver answers");
+        let found = runtime.observe(node).await.expect("the driver answers");
         if let Some(workload) = found.clone().filter(&holds) {
             return workload;
         }
@@ -87,14 +95,14 @@ fn runs(generation: Generation) -> impl Fn(&Workload) -> bool {
 }
 
 async fn wishes_come_true_and_repeat_without_effect(harness: &Harness) {
-    let spec = spec(harness, "one");
+    let spec = spec(harness.consortium, "one", &harness.enrolment_url);
     let found = harness.runtime.observe(spec.node).await.expect("the driver answers");
     assert_eq!(found, None, "a workload was there before anybody wished for it");
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let first = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let first = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert!(first.placement.http_address.starts_with("https://"), "{first:?}");
     harness.runtime.apply(&spec).await.expect("a wish can be repeated");
-    let second = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let second = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert_eq!(first.placement, second.placement, "the same wish moved or restarted the workload");
     let listed = harness.runtime.list().await.expect("the driver answers");
     assert!(listed.iter().any(|w| w.node == spec.node), "a workload is missing from the list");
@@ -104,50 +112,51 @@ async fn wishes_come_true_and_repeat_without_effect(harness: &Harness) {
 }
 
 async fn a_newer_generation_restarts_and_an_older_one_does_nothing(harness: &Harness) {
-    let mut spec = spec(harness, "two");
+    let mut spec = spec(harness.consortium, "two", &harness.enrolment_url);
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let first = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let first = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     let old = spec.clone();
     spec.generation = spec.generation.next();
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let second = until(harness, spec.node, "restarted", runs(spec.generation)).await;
+    let second = until(&*harness.runtime, spec.node, "restarted", runs(spec.generation)).await;
     assert_ne!(first.placement.instance, second.placement.instance, "it was not restarted");
     assert_eq!(
         first.placement.p2p_address, second.placement.p2p_address,
         "a restart must not move a node: its peers know its address"
     );
     harness.runtime.apply(&old).await.expect("a late wish is no error");
-    let third = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let third = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert_eq!(second.placement, third.placement, "a late wish of an old generation took effect");
     harness.runtime.remove(spec.node).await.expect("a removal is recorded");
     until_gone(harness, spec.node).await;
 }
 
 async fn stopping_keeps_the_workload(harness: &Harness) {
-    let mut spec = spec(harness, "three");
+    let mut spec = spec(harness.consortium, "three", &harness.enrolment_url);
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let before = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let before = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     spec.generation = spec.generation.next();
     spec.run = false;
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let stopped = until(harness, spec.node, "stopped", |w| w.state == WorkloadState::Stopped).await;
+    let stopped =
+        until(&*harness.runtime, spec.node, "stopped", |w| w.state == WorkloadState::Stopped).await;
     assert_eq!(stopped.placement.instance, None, "a stopped workload has no process");
     assert_eq!(stopped.trouble, None, "stopping as wished is no trouble");
     spec.generation = spec.generation.next();
     spec.run = true;
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let after = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let after = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert_eq!(before.placement.volume, after.placement.volume, "it came back without its volume");
     harness.runtime.remove(spec.node).await.expect("a removal is recorded");
     until_gone(harness, spec.node).await;
 }
 
 async fn a_crash_is_mended_and_told(harness: &Harness) {
-    let spec = spec(harness, "four");
+    let spec = spec(harness.consortium, "four", &harness.enrolment_url);
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    let first = until(harness, spec.node, "running", runs(spec.generation)).await;
+    let first = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     (harness.crash)(&first);
-    let again = until(harness, spec.node, "running again after a crash", |w| {
+    let again = until(&*harness.runtime, spec.node, "running again after a crash", |w| {
         w.state == WorkloadState::Running && w.placement.instance != first.placement.instance
     })
     .await;
@@ -160,9 +169,9 @@ async fn a_crash_is_mended_and_told(harness: &Harness) {
 }
 
 async fn removal_keeps_the_volume_until_it_is_purged(harness: &Harness) {
-    let spec = spec(harness, "five");
+    let spec = spec(harness.consortium, "five", &harness.enrolment_url);
     harness.runtime.apply(&spec).await.expect("a wish is recorded");
-    until(harness, spec.node, "running", runs(spec.generation)).await;
+    until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     harness.runtime.remove(spec.node).await.expect("a removal is recorded");
     harness.runtime.remove(spec.node).await.expect("a removal can be repeated");
     until_gone(harness, spec.node).await;
@@ -180,13 +189,17 @@ async fn removal_keeps_the_volume_until_it_is_purged(harness: &Harness) {
 }
 
 async fn workloads_do_not_share_addresses(harness: &Harness) {
-    let specs = [spec(harness, "six"), spec(harness, "seven")];
+    let specs = [
+        spec(harness.consortium, "six", &harness.enrolment_url),
+        spec(harness.consortium, "seven", &harness.enrolment_url),
+    ];
     let mut seen = Vec::new();
     for spec in &specs {
         harness.runtime.apply(spec).await.expect("a wish is recorded");
     }
     for spec in &specs {
-        let found = until(harness, spec.node, "running", runs(spec.generation)).await.placement;
+        let found =
+            until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await.placement;
         seen.extend([found.p2p_address, found.http_address, found.metrics_address, found.volume]);
     }
     let count = seen.len();

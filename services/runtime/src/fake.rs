@@ -27,6 +27,7 @@ struct Held {
     next: u32,
     quorums: BTreeMap<LedgerId, Quorum>,
     refuses: Option<String>,
+    unreachable: Option<String>,
 }
 
 impl FakeRuntime {
@@ -56,6 +57,11 @@ impl FakeRuntime {
         self.held().refuses = why.map(str::to_owned);
     }
 
+    /// From now on every call fails as [`RuntimeError::Unreachable`] with this text, or no more.
+    pub fn unreachable(&self, why: Option<&str>) {
+        self.held().unreachable = why.map(str::to_owned);
+    }
+
     /// What was last told of a ledger's quorum.
     #[must_use]
     pub fn quorum(&self, ledger: LedgerId) -> Option<Quorum> {
@@ -75,9 +81,10 @@ impl FakeRuntime {
 
 impl Held {
     fn check(&self) -> Result<(), RuntimeError> {
-        match &self.refuses {
-            Some(why) => Err(RuntimeError::Transient(why.clone())),
-            None => Ok(()),
+        match (&self.unreachable, &self.refuses) {
+            (Some(why), _) => Err(RuntimeError::Unreachable(why.clone())),
+            (None, Some(why)) => Err(RuntimeError::Transient(why.clone())),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -8,10 +8,12 @@
 pub mod conformance;
 #[cfg(feature = "testing")]
 mod fake;
+mod node_config;
 mod workload;
 
 #[cfg(feature = "testing")]
 pub use fake::FakeRuntime;
+pub use node_config::{EnrolmentConfig, Listens, NodeConfig};
 pub use workload::{
     Enrolment, Fault, Instance, Placement, Quorum, RetainedVolume, Size, Trouble, Workload,
     WorkloadSpec, WorkloadState,

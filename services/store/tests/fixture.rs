@@ -2,18 +2,18 @@
 
 use hansa_authz::{Actor, OpContext};
 use hansa_core::{
-    ConsortiumId, InvitationId, LedgerId, MemberId, Name, NodeId, RequestId, TenantId, Timestamp,
-    UserId,
+    ClusterId, ConsortiumId, InvitationId, LedgerId, MemberId, Name, NodeId, RequestId, TenantId,
+    Timestamp, UserId,
 };
 use hansa_postgres::{Login, TestDatabase};
 use hansa_store::{
-    NewConsortium, NewInvitation, NewLedger, NewMember, NewNode, NewTenant, NewUser, Store,
-    TenantTx,
+    NewCluster, NewConsortium, NewInvitation, NewLedger, NewMember, NewNode, NewTenant, NewUser,
+    Store, SystemTx, TenantTx,
     testing::{api_store, controller_store, database},
 };
 use hansa_types::{
-    ConsensusPolicy, CryptoSuite, DisplayName, Email, InvitationPhase, PublicKey, Relation, Role,
-    Signature, TenantKind, VotingPolicy,
+    ClusterAccessKind, ConsensusPolicy, CryptoSuite, DisplayName, Email, InvitationPhase,
+    PublicKey, Relation, Role, Signature, TenantKind, VotingPolicy,
 };
 use sqlx::{ConnectOptions, PgConnection};
 
@@ -56,8 +56,7 @@ impl World {
     pub(crate) async fn tenant(&self, text: &str) -> Tenant {
         let (id, user) = (TenantId::new(), UserId::new());
         let display_name = DisplayName::try_from(text.to_owned()).expect("a title");
-        let scope = OpContext::anonymous(RequestId::new()).identity_scope();
-        let mut tx = self.api.system_tx(scope).await.expect("a transaction");
+        let mut tx = self.identity_tx().await;
         let (kind, now) = (TenantKind::Customer, now());
         let tenant =
             NewTenant { id, name: name(text), display_name: display_name.clone(), kind, now };
@@ -75,6 +74,29 @@ impl World {
         tx.user_insert(&user_row).await.expect("a user");
         tx.commit().await.expect("committed");
         Tenant { id, user }
+    }
+
+    /// A transaction in the identity role.
+    pub(crate) async fn identity_tx(&self) -> SystemTx {
+        let scope = OpContext::anonymous(RequestId::new()).identity_scope();
+        self.api.system_tx(scope).await.expect("a transaction")
+    }
+
+    pub(crate) async fn cluster(&self, text: &str) -> ClusterId {
+        let id = ClusterId::new();
+        let image = format!("registry.example/node@sha256:{}", "0".repeat(64));
+        let settings = serde_json::from_value(serde_json::json!({ "image": image }));
+        let new = NewCluster {
+            id,
+            name: name(text),
+            access: ClusterAccessKind::InCluster,
+            settings: settings.expect("settings"),
+            now: now(),
+        };
+        let mut tx = self.identity_tx().await;
+        tx.cluster_insert(&new).await.expect("a cluster");
+        tx.commit().await.expect("committed");
+        id
     }
 
     pub(crate) async fn tx(&self, tenant: &Tenant) -> TenantTx {

@@ -1,12 +1,13 @@
 //! What a transaction leaves behind when it is dropped half way, and who may begin which.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use hansa_authz::OpContext;
-use hansa_core::{Error, PageRequest, RequestId};
+use hansa_core::{Error, Kind, NodeId, PageRequest, RequestId, Revision};
+use hansa_store::NewNode;
 
-use crate::fixture::{World, name};
+use crate::fixture::{World, name, now};
 
 /// A request that is cancelled in the middle of a query (its client went away) must not leave its
 /// tenant on the connection: another tenant borrows it next.
@@ -92,4 +93,47 @@ async fn an_absent_database_is_unavailable() {
     let pools = hansa_store::Pools { tenant: options.clone(), system: options };
     let error = hansa_store::Store::new(pools).ping().await.expect_err("there is no server");
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+}
+
+/// A cluster that is being ended while a node is put into it must not be left with a node that nobody
+/// drives: whoever is second sees what the first has done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_node_is_put_into_a_cluster_that_ends() {
+    let world = World::new().await;
+    let alpha = world.tenant("alpha").await;
+    let consortium = world.consortium(&alpha, "demo").await;
+    let ledger = world.ledger(&alpha, consortium).await;
+    let id = world.cluster("lab").await;
+    let mut ending = world.identity_tx().await;
+    ending.cluster_end(id, Revision::FIRST, now()).await.expect("it has no nodes");
+    let mut tx = world.tx(&alpha).await;
+    let found = tx.cluster_by_name(&name("lab")).await.expect("an answer");
+    assert_eq!(found, Some(id), "nothing is committed yet");
+    let (handle, _) = tx.ledger_find(ledger).await.expect("the ledger");
+    let member = handle.seat().expect("its owner has a seat");
+    let new = NewNode {
+        id: NodeId::new(),
+        ledger: handle,
+        member,
+        name: name("late"),
+        runtime: name("lab"),
+        cluster: Some(id),
+        now: now(),
+    };
+    let put = async { tx.node_insert(&new).await };
+    let mut watching = world.superuser().await;
+    let end = async {
+        // The node's reference waits for the row that is being ended.
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                     AND datname = current_database())";
+        let began = Instant::now();
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut watching).await.expect("told") {
+            assert!(began.elapsed() < Duration::from_secs(30), "nobody waits for the cluster");
+            tokio::task::yield_now().await;
+        }
+        ending.commit().await
+    };
+    let (put, ended) = tokio::join!(put, end);
+    ended.expect("committed");
+    assert!(matches!(put, Err(Error::NotFound(Kind::Cluster))), "{put:?}");
 }

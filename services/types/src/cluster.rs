@@ -391,7 +391,7 @@ mod tests {
         }
     }
 
-    /// S-80: credentials do not come back out of the form that they were sent in.
+    /// Credentials do not come back out of the form that they were sent in.
     #[test]
     fn a_kubeconfig_is_not_printed() {
         let text = r#"{"kind": "kubeconfig", "kubeconfig": "token: hunter2"}"#;

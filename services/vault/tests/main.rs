@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
-use hansa_core::{Clock as _, LedgerId, ManualClock, NodeId, SystemClock};
+use hansa_core::{Clock as _, LedgerId, ManualClock, NodeId, Secret, SystemClock, Uuid, limits};
 use hansa_postgres::{Login, TestDatabase};
 use hansa_types::vault::CertificateRequest;
 use hansa_vault::{RootKey, RootKeyError, Vault, VaultConfig, VaultError};
@@ -13,6 +13,7 @@ use openssl::{
     stack::Stack,
     x509::{X509, X509ReqBuilder, X509StoreContext, store::X509StoreBuilder},
 };
+use sqlx::ConnectOptions as _;
 
 const VAULT: Login = hansa_store::testing::VAULT;
 
@@ -202,4 +203,36 @@ fn a_root_key_that_others_can_read_is_refused() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(&path, "not a key").unwrap();
     assert!(matches!(RootKey::read_or_create(&path), Err(RootKeyError::Content { .. })));
+}
+
+/// Other systems' credentials are kept under the root key, each in its place only.
+#[tokio::test]
+async fn a_kept_secret_comes_back_and_moves_nowhere() {
+    let fixture = Fixture::new().await;
+    let vault = fixture.vault();
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+    vault.secret_put(one, &Secret::from("first".to_owned())).await.unwrap();
+    vault.secret_put(one, &Secret::from("second".to_owned())).await.unwrap();
+    vault.secret_put(other, &Secret::from("other".to_owned())).await.unwrap();
+    assert_eq!(vault.secret_get(one).await.unwrap().expose(), b"second", "the last one counts");
+    let mut connection = fixture.database.superuser().connect().await.unwrap();
+    let bare: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM vault.secret WHERE position('second'::bytea IN sealed) > 0",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(bare, 0, "it lies in the database unsealed");
+    let moved = "UPDATE vault.secret SET sealed = (SELECT sealed FROM vault.secret WHERE id = $1) \
+                 WHERE id = $2";
+    sqlx::query(moved).bind(one).bind(other).execute(&mut connection).await.unwrap();
+    let refused = vault.secret_get(other).await.map(drop);
+    assert!(matches!(refused, Err(VaultError::Sealed)), "a moved row opens: {refused:?}");
+    vault.secret_delete(one).await.unwrap();
+    vault.secret_delete(one).await.expect("what is gone can be deleted");
+    let gone = vault.secret_get(one).await.map(drop);
+    assert!(matches!(gone, Err(VaultError::NotFound)), "{gone:?}");
+    let long = Secret::from(vec![b'x'; limits::KUBECONFIG_BYTES_MAX + 1]);
+    let refused = vault.secret_put(one, &long).await;
+    assert!(matches!(refused, Err(VaultError::Invalid(_))), "{refused:?}");
 }

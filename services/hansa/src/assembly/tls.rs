@@ -59,11 +59,14 @@ impl TlsFiles {
     }
 
     /// When they were last written.
-    fn written(&self) -> Option<(SystemTime, SystemTime)> {
+    fn written(&self) -> Option<Written> {
         let written = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
         Some((written(&self.certificate)?, written(&self.key)?))
     }
 }
+
+/// When certificate and key were written.
+type Written = (SystemTime, SystemTime);
 
 /// Connections over TLS. A slow handshake delays nobody else.
 pub(crate) struct TlsListener {
@@ -78,11 +81,11 @@ impl TlsListener {
     /// When the files cannot be used.
     pub(crate) fn new(listener: TcpListener, files: TlsFiles) -> Result<Self> {
         let address = listener.local_addr()?;
-        let written = files.written();
-        let acceptor = Arc::new(Mutex::new(files.open()?));
+        let files = Watched { written: files.written(), files };
+        let acceptor = Arc::new(Mutex::new(files.files.open()?));
         let (sender, accepted) = mpsc::channel(ACCEPTED_MAX);
         tokio::spawn(accept(listener, Arc::clone(&acceptor), sender.clone()));
-        tokio::spawn(renew(files, written, acceptor, sender));
+        tokio::spawn(renew(files, acceptor, sender));
         Ok(Self { accepted, address })
     }
 }
@@ -142,30 +145,135 @@ async fn accept(listener: TcpListener, acceptor: Arc<Mutex<SslAcceptor>>, sender
     }
 }
 
-/// Certificates end: the next one is taken up without a restart. Files that cannot be used change
-/// nothing, so that a half-written pair does no harm.
-async fn renew(
-    files: TlsFiles,
-    mut written: Option<(SystemTime, SystemTime)>,
-    acceptor: Arc<Mutex<SslAcceptor>>,
-    sender: Accepted,
-) {
+/// Certificates end: the next one is taken up without a restart.
+async fn renew(mut files: Watched, acceptor: Arc<Mutex<SslAcceptor>>, sender: Accepted) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = sender.closed() => return,
         }
-        let now = files.written();
-        if now == written {
-            continue;
+        if let Some(renewed) = files.look() {
+            *acceptor.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
         }
-        match files.open() {
+    }
+}
+
+/// Files that are looked at now and then.
+struct Watched {
+    files: TlsFiles,
+    /// When those in use were written.
+    written: Option<Written>,
+}
+
+impl Watched {
+    /// What is to be used from now on, if the files have changed. Files that cannot be used change
+    /// nothing, so that a half-written pair does no harm; they are looked at again.
+    fn look(&mut self) -> Option<SslAcceptor> {
+        let now = self.files.written();
+        if now == self.written {
+            return None;
+        }
+        match self.files.open() {
             Ok(renewed) => {
-                *acceptor.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
-                written = now;
-                tracing::info!(certificate = %files.certificate.display(), "taken up");
+                self.written = now;
+                tracing::info!(certificate = %self.files.certificate.display(), "taken up");
+                Some(renewed)
             }
-            Err(error) => tracing::warn!(%error, "the new certificate cannot be used"),
+            Err(error) => {
+                tracing::warn!(%error, "the new certificate cannot be used");
+                None
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::{Router, routing::get};
+    use openssl::{
+        asn1::Asn1Time,
+        ec::{EcGroup, EcKey},
+        hash::MessageDigest,
+        nid::Nid,
+        pkey::PKey,
+        x509::{X509, X509NameBuilder, extension::SubjectAlternativeName},
+    };
+
+    use super::*;
+
+    /// Writes a certificate for 127.0.0.1 that is its own authority; PEM.
+    fn write(files: &TlsFiles) -> Vec<u8> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        let mut name = X509NameBuilder::new().unwrap();
+        name.append_entry_by_nid(Nid::COMMONNAME, "localhost").unwrap();
+        let name = name.build();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        let mut address = SubjectAlternativeName::new();
+        let address = address.ip("127.0.0.1").build(&builder.x509v3_context(None, None)).unwrap();
+        builder.append_extension(address).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        let certificate = builder.build().to_pem().unwrap();
+        fs::write(&files.certificate, &certificate).unwrap();
+        fs::write(&files.key, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        certificate
+    }
+
+    fn files(folder: &Path) -> TlsFiles {
+        TlsFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") }
+    }
+
+    /// Whoever connects and says nothing must not keep others from being answered, and nobody is
+    /// answered in clear.
+    #[tokio::test]
+    async fn a_silent_connection_delays_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        let authority = write(&files);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = TlsListener::new(listener, files).unwrap();
+        let router = Router::new().route("/", get(|| async { "answered" }));
+        let served = tokio::spawn(async move { axum::serve(listener, router).await });
+        let _silent = [TcpStream::connect(address).await, TcpStream::connect(address).await];
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([reqwest::Certificate::from_pem(&authority).unwrap()])
+            .build()
+            .unwrap();
+        let answer = client.get(format!("https://{address}/")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "answered");
+        let clear = client.get(format!("http://{address}/")).send().await;
+        assert!(clear.is_err(), "it answers in clear");
+        served.abort();
+    }
+
+    /// A certificate that ends takes the control plane with it if its successor waits for a restart.
+    #[test]
+    fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        write(&files);
+        let mut watched = Watched { written: files.written(), files: files.clone() };
+        assert!(watched.look().is_none(), "nothing has changed");
+        let touch = |path: &Path, later: u64| {
+            let at = SystemTime::now() + Duration::from_secs(later);
+            fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+        };
+        fs::write(&files.key, "half a ke").unwrap();
+        touch(&files.key, 1);
+        assert!(watched.look().is_none(), "a broken key was taken up");
+        write(&files);
+        touch(&files.key, 2);
+        assert!(watched.look().is_some(), "the renewed certificate is not taken up");
+        assert!(watched.look().is_none(), "it is taken up once");
     }
 }

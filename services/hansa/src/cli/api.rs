@@ -110,6 +110,16 @@ impl Api {
         self.send(Method::POST, path, Some(body), None).await
     }
 
+    /// Changes what is at a revision.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+        revision: Revision,
+    ) -> Outcome<T> {
+        self.json(self.send(Method::PATCH, path, Some(body), Some(revision)).await?).await
+    }
+
     /// Ends what is at a revision; the operation, where there is one.
     pub(crate) async fn delete(
         &self,

@@ -50,6 +50,18 @@ pub(crate) enum Cluster {
         #[arg(long = "client", value_name = "CIDR")]
         clients: Vec<String>,
     },
+    /// Give one another kubeconfig, or let its nodes start from another image.
+    #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+    Update {
+        /// Name or id.
+        cluster: Reference,
+        /// Its kubeconfig from now on; `-` for the standard input.
+        #[arg(long, value_name = "FILE", group = "change")]
+        kubeconfig: Option<PathBuf>,
+        /// The nodes' image, by its digest. Each takes it up with its next start.
+        #[arg(long, value_name = "IMAGE", group = "change")]
+        image: Option<String>,
+    },
     /// Take one out of the installation. Refused while it has nodes.
     Delete {
         /// Name or id.
@@ -83,6 +95,20 @@ impl Cluster {
                 let body = json!({ "name": name, "access": access, "settings": settings });
                 let made: Found = api.post("/v1/clusters", &body).await?;
                 output::one(options.output, &made, &COLUMNS)
+            }
+            Self::Update { cluster, kubeconfig, image } => {
+                let found = names::cluster(&api, &cluster).await?;
+                let mut body = json!({});
+                if let Some(path) = kubeconfig {
+                    body["access"] = json!({ "kind": "kubeconfig", "kubeconfig": read(&path)? });
+                }
+                if let Some(image) = image {
+                    body["settings"] = json!(found.settings);
+                    body["settings"]["image"] = json!(image);
+                }
+                let path = format!("/v1/clusters/{}", found.id);
+                let changed: Found = api.patch(&path, &body, found.revision).await?;
+                output::one(options.output, &changed, &COLUMNS)
             }
             Self::Delete { cluster } => {
                 let found = names::cluster(&api, &cluster).await?;

@@ -11,7 +11,7 @@ use openssl::{
     nid::Nid,
     pkey::{PKey, Private},
     x509::{
-        X509, X509Builder, X509NameBuilder,
+        X509, X509Builder, X509Name, X509NameBuilder, X509NameRef,
         extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName},
     },
 };
@@ -37,52 +37,44 @@ pub(super) struct Issued {
 /// # Errors
 /// When the folder cannot be written.
 pub(super) fn issue(folder: &Folder, address: IpAddr) -> Result<Issued> {
-    let authority = PKeyPair::new()?;
+    let authority = key()?;
     let name = name("Hansa development")?;
-    let mut builder = begin(&name, &name, &authority.0)?;
+    let mut builder = begin(&name, &name, &authority)?;
     builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
     builder.append_extension(KeyUsage::new().critical().key_cert_sign().build()?)?;
-    builder.sign(&authority.0, MessageDigest::sha256())?;
+    builder.sign(&authority, MessageDigest::sha256())?;
     let root = builder.build();
-    let own = PKeyPair::new()?;
+    let own = key()?;
     let subject = self::name(&address.to_string())?;
-    let mut builder = begin(&subject, &name, &own.0)?;
+    let mut builder = begin(&subject, &name, &own)?;
     builder.append_extension(BasicConstraints::new().critical().build()?)?;
     builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
     builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
     let mut names = SubjectAlternativeName::new();
     let names = names.ip(&address.to_string()).build(&builder.x509v3_context(Some(&root), None))?;
     builder.append_extension(names)?;
-    builder.sign(&authority.0, MessageDigest::sha256())?;
+    builder.sign(&authority, MessageDigest::sha256())?;
     let certificate = builder.build();
     let path = |name: &str| -> PathBuf { folder.join("secrets").join(name) };
     let files = TlsFiles { certificate: path("enrolment.pem"), key: path("enrolment.key") };
-    write_private(&files.key, &own.0.private_key_to_pem_pkcs8()?)?;
+    write_private(&files.key, &own.private_key_to_pem_pkcs8()?)?;
     fs::write(&files.certificate, certificate.to_pem()?)?;
     Ok(Issued { files, address, authority: String::from_utf8(root.to_pem()?)? })
 }
 
 /// A key of P-256.
-struct PKeyPair(PKey<Private>);
-
-impl PKeyPair {
-    fn new() -> Result<Self> {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-        Ok(Self(PKey::from_ec_key(EcKey::generate(&group)?)?))
-    }
+fn key() -> Result<PKey<Private>> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+    Ok(PKey::from_ec_key(EcKey::generate(&group)?)?)
 }
 
-fn name(text: &str) -> Result<openssl::x509::X509Name> {
+fn name(text: &str) -> Result<X509Name> {
     let mut name = X509NameBuilder::new()?;
     name.append_entry_by_nid(Nid::COMMONNAME, text)?;
     Ok(name.build())
 }
 
-fn begin(
-    subject: &openssl::x509::X509NameRef,
-    issuer: &openssl::x509::X509NameRef,
-    key: &PKey<Private>,
-) -> Result<X509Builder> {
+fn begin(subject: &X509NameRef, issuer: &X509NameRef, key: &PKey<Private>) -> Result<X509Builder> {
     let mut serial = BigNum::new()?;
     serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
     let mut builder = X509::builder()?;
