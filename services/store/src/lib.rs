@@ -37,10 +37,10 @@ mod user;
 pub use api_key::{ApiKeyCredential, NewApiKey};
 pub use approval::{Approval, NodeEndorsement};
 pub use audit::{AuditChainError, AuditEntry, audit_verify};
-pub use cluster::{DrivenCluster, NewCluster};
+pub use cluster::NewCluster;
 pub use consortium::NewConsortium;
 pub use driven::{
-    DrivenLedger, DrivenMember, DrivenNode, FoundIncident, NodePlacement, NodeRecord,
+    DrivenCluster, DrivenLedger, DrivenMember, DrivenNode, FoundIncident, NodePlacement, NodeRecord,
 };
 pub use enrolment::{EnrolmentToken, NewEnrolmentToken, NodeIdentity};
 pub use event::{EventPosition, NewEvent};

@@ -164,6 +164,18 @@ impl TenantTx {
 }
 
 impl SystemTx {
+    /// Whether somebody asked to end an operation.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn operation_cancel_requested(&mut self, id: OperationId) -> Result<bool> {
+        sqlx::query_scalar("SELECT cancel_requested FROM operation WHERE id = $1")
+            .bind(id.uuid())
+            .fetch_one(self.connection())
+            .await
+            .map_err(database)
+    }
+
     /// How many operations have not ended, by state.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ import { useTitle } from '../lib/title'
 import { Failure } from '../parts/Failure'
 import { FormModal } from '../parts/FormModal'
 import { useMe } from '../parts/Frame'
+import { NameItem } from '../parts/NameItem'
 import { useClusters } from '../parts/useClusters'
 
 /** A clock that differs by more than this is told, milliseconds. */
@@ -73,13 +74,7 @@ export function ClustersPage() {
         send={register}
       >
         <Typography.Paragraph type="secondary">{t('clusters.registerHelp')}</Typography.Paragraph>
-        <Form.Item
-          name="name"
-          label={t('form.name')}
-          rules={[{ required: true, pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, message: t('form.nameRule') }]}
-        >
-          <Input autoFocus />
-        </Form.Item>
+        <NameItem />
         <Form.Item
           name="image"
           label={t('clusters.image')}

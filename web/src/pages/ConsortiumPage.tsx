@@ -18,6 +18,7 @@ import { useTitle } from '../lib/title'
 import { Failure } from '../parts/Failure'
 import { FormModal } from '../parts/FormModal'
 import { LedgerCard } from '../parts/LedgerCard'
+import { NameItem } from '../parts/NameItem'
 import { Operations } from '../parts/Operations'
 
 export function ConsortiumPage({ id }: { id: string }) {
@@ -125,13 +126,7 @@ export function ConsortiumPage({ id }: { id: string }) {
           await queries.invalidateQueries({ queryKey: ['ledgers', id] })
         }}
       >
-        <Form.Item
-          name="name"
-          label={t('form.name')}
-          rules={[{ required: true, pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, message: t('form.nameRule') }]}
-        >
-          <Input autoFocus />
-        </Form.Item>
+        <NameItem />
         <Form.Item name="policy" label={t('ledger.policy')} initialValue="bft">
           <Select options={['bft', 'cft'].map((value) => ({ value, label: value }))} />
         </Form.Item>

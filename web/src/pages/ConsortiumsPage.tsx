@@ -12,6 +12,7 @@ import { Failure } from '../parts/Failure'
 import { FormModal } from '../parts/FormModal'
 import { useMe } from '../parts/Frame'
 import { KeyFile, signerOfForm } from '../parts/KeyFile'
+import { NameItem } from '../parts/NameItem'
 
 interface Founding {
   name: string
@@ -82,13 +83,7 @@ export function ConsortiumsPage() {
         close={() => setFounding(false)}
         send={found}
       >
-        <Form.Item
-          name="name"
-          label={t('form.name')}
-          rules={[{ required: true, pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, message: t('form.nameRule') }]}
-        >
-          <Input autoFocus />
-        </Form.Item>
+        <NameItem />
         <Form.Item
           name="display_name"
           label={t('form.displayName')}

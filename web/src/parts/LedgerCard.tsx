@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Alert, Button, Card, Form, Input, Select, Space, Tag } from 'antd'
+import { Alert, Button, Card, Form, Select, Space, Tag } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -11,6 +11,7 @@ import { FormModal } from './FormModal'
 import { useMe } from './Frame'
 import { LedgerHealthAlert } from './Health'
 import { Incidents } from './Incidents'
+import { NameItem } from './NameItem'
 import { NodeTable, useNodes } from './NodeTable'
 import { useClusters } from './useClusters'
 
@@ -121,14 +122,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
           void again()
         }}
       >
-        <Form.Item
-          name="name"
-          label={t('form.name')}
-          extra={t('form.nodeHelp')}
-          rules={[{ required: true, pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, message: t('form.nameRule') }]}
-        >
-          <Input autoFocus />
-        </Form.Item>
+        <NameItem help={t('form.nodeHelp')} />
         {(clusters.data?.items.length ?? 0) > 0 && (
           <Form.Item name="runtime" label={t('nodes.runtime')} initialValue="process">
             <Select
