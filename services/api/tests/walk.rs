@@ -262,9 +262,10 @@ impl Walk {
             self.until("a node enrols", async |walk| {
                 let token = fs::read_to_string(&token).ok()?;
                 let answer = walk.hansa.post(&token, "/enrolment/v1/nodes", &played).await;
-                // Its certificate is for its addresses, which the next controller writes down.
-                (answer.status != StatusCode::SERVICE_UNAVAILABLE)
-                    .then(|| answer.expect(StatusCode::OK))
+                // As a node does: its certificate is for its addresses, which the next controller
+                // writes down, and the token is read again, since each controller makes its own.
+                let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::UNAUTHORIZED];
+                (!later.contains(&answer.status)).then(|| answer.expect(StatusCode::OK))
             })
             .await;
             self.succeeded(operation).await;

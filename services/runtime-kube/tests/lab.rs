@@ -113,7 +113,7 @@ async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults
     what_is_not_ours_is_left_alone(&cluster, &runtime).await;
     volumes_grow_and_never_shrink(&cluster, &runtime).await;
     trouble_has_its_reason(&cluster, &runtime).await;
-    a_budget_holds_a_drain(&cluster, &runtime).await;
+    a_budget_says_what_must_stay(&cluster, &runtime).await;
     strangers_are_listed(&cluster).await;
     keeping.abort();
 }
@@ -251,8 +251,8 @@ async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
     keeping.abort();
 }
 
-/// Emptying a machine must not take a ledger more votes than it can lose.
-async fn a_budget_holds_a_drain(cluster: &Cluster, runtime: &KubeRuntime) {
+/// A machine is emptied only as far as the budget lets it; what it says follows what agrees elsewhere.
+async fn a_budget_says_what_must_stay(cluster: &Cluster, runtime: &KubeRuntime) {
     let spec = spec(ConsortiumId::new(), "held");
     runtime.apply(&spec).await.unwrap();
     let (namespace, _) = object(&until(runtime, spec.node, "running", runs).await);

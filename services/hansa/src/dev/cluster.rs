@@ -11,7 +11,7 @@ use serde_json::json;
 use super::tenants::{PLATFORM, Secrets};
 
 /// What it is called.
-pub(super) const NAME: &str = "lab";
+const NAME: &str = "lab";
 
 /// What is registered.
 pub(super) struct Registered<'a> {
