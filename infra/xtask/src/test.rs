@@ -19,7 +19,7 @@ const PARTS: [(&str, &[&str]); 2] =
     [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "image", "load", "xtask"])];
 
 /// The packages of the part that runs a cluster, and of what is installed into one.
-const KUBE: &[&str] = &["chart", "hansa-runtime-kube", "kube-lab"];
+const KUBE: &[&str] = &["chart", "hansa-runtime-kube", "kube-lab", "pods"];
 
 /// The packages of the part that runs the whole product.
 const E2E: &[&str] = &["e2e"];

@@ -467,6 +467,56 @@ async fn r10_the_controller_goes_on_when_the_database_is_back() {
     running.abort();
 }
 
+/// Members restart their nodes without asking one another: together they must not halt the ledger,
+/// and one that waits says for whom.
+#[tokio::test]
+async fn restarts_of_a_ledgers_nodes_take_turns() {
+    let mut world = World::new().await;
+    world.enrol_all().await;
+    world.launch().await;
+    world.approve(|world| &world.alpha).await;
+    world.approve(|world| &world.beta).await;
+    assert_eq!(world.phase().await, "running");
+    let mut operations = Vec::new();
+    for (member, name) in [(&world.alpha, "a1"), (&world.alpha, "a2"), (&world.beta, "b1")] {
+        let path = format!("/v1/nodes/{}/restart", world.nodes[name].id);
+        let asked = world.hansa.call(&member.token, "POST", &path, &[], None).await;
+        operations.push((member.token.clone(), asked.expect(StatusCode::ACCEPTED).text("/id")));
+    }
+    let generation = |world: &World, name: &str| {
+        let id: NodeId = world.nodes[name].id.parse().expect("an id");
+        world.hansa.runtime.wish(id).expect("it runs").generation
+    };
+    let restarted = |world: &World| {
+        let names = ["a1", "a2", "b1"].into_iter();
+        names.filter(|name| generation(world, name) > generation(world, "b2")).count()
+    };
+    world.controller.pass(&mut world.held).await.expect("a pass");
+    assert_eq!(restarted(&world), 1, "of four nodes one may be away");
+    let waiting = world.read(&format!("/v1/nodes/{}", world.nodes["a2"].id)).await;
+    assert_eq!(waiting["reason"], "quorum_margin", "{waiting:#}");
+    let detail = "3 other nodes must take part meanwhile, 2 do; a1 restarts";
+    assert_eq!(waiting["private"]["detail"], detail, "{waiting:#}");
+    for _ in 0..3 {
+        world.controller.pass(&mut world.held).await.expect("a pass");
+        assert_eq!(restarted(&world), 1, "it has not been heard of since");
+    }
+    for done in [2, 3] {
+        world.controller.observe().await.expect("a look");
+        world.controller.pass(&mut world.held).await.expect("a pass");
+        assert_eq!(restarted(&world), done, "the next has its turn when the last is back");
+        world.controller.pass(&mut world.held).await.expect("a pass");
+    }
+    // An answer counts for an operation that is younger than its step.
+    world.hansa.clock.advance(std::time::Duration::from_secs(1));
+    world.settle().await;
+    for (token, operation) in operations {
+        let path = format!("/v1/operations/{operation}");
+        let ended = world.hansa.get(&token, &path).await.expect(StatusCode::OK).body;
+        assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    }
+}
+
 /// A controller that dies between two steps leaves nothing half done: the next one goes on.
 #[tokio::test]
 async fn another_controller_goes_on_where_one_ended() {

@@ -33,6 +33,8 @@ macro_rules! sites {
 sites! {
     /// An enrolment token is stored.
     NodeToken = "node.token",
+    /// A node gets its turn to be restarted.
+    NodeTurn = "node.turn",
     /// A workload is asked for.
     NodeApply = "node.apply",
     /// The end of a workload is asked for.

@@ -12,7 +12,7 @@ use std::{
 use hansa_core::{ConsortiumId, Secret, SystemClock};
 use hansa_runtime::{
     Fault, Instance, Quorum, Runtime as _, RuntimeError, Workload, WorkloadSpec, WorkloadState,
-    conformance::{self, Harness, until},
+    conformance::{self, Harness, answered, until},
 };
 use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
 use hansa_types::{ClusterSettings, Expose, ImageDigest, Spread};
@@ -139,7 +139,7 @@ fn object(workload: &Workload) -> (String, String) {
 /// An administrator's hand must not leave a ledger without a vote for longer than a look.
 async fn edits_and_deletions_by_hand_are_corrected(cluster: &Cluster, runtime: &KubeRuntime) {
     let spec = spec(ConsortiumId::new(), "edited");
-    runtime.apply(&spec).await.unwrap();
+    answered("apply", async || runtime.apply(&spec).await).await;
     let first = until(runtime, spec.node, "running", runs).await;
     let (namespace, name) = object(&first);
     let within = ["--namespace", namespace.as_str()];
@@ -160,7 +160,7 @@ async fn edits_and_deletions_by_hand_are_corrected(cluster: &Cluster, runtime: &
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-    runtime.remove(spec.node).await.unwrap();
+    answered("remove", async || runtime.remove(spec.node).await).await;
 }
 
 /// A name that somebody else has is a conflict to be told, not something to be taken over.
@@ -177,11 +177,11 @@ async fn what_is_not_ours_is_left_alone(cluster: &Cluster, runtime: &KubeRuntime
 /// A claim can only grow; a set that was made for a smaller one is made anew around its pod.
 async fn volumes_grow_and_never_shrink(cluster: &Cluster, runtime: &KubeRuntime) {
     let mut spec = spec(ConsortiumId::new(), "grown");
-    runtime.apply(&spec).await.unwrap();
+    answered("apply", async || runtime.apply(&spec).await).await;
     let first = until(runtime, spec.node, "running", runs).await;
     spec.generation = spec.generation.next();
     spec.size.volume_gib = 2;
-    runtime.apply(&spec).await.unwrap();
+    answered("apply", async || runtime.apply(&spec).await).await;
     let grown = until(runtime, spec.node, "running in the new size", |w| {
         runs(w) && w.generation == spec.generation
     })
@@ -199,7 +199,7 @@ async fn volumes_grow_and_never_shrink(cluster: &Cluster, runtime: &KubeRuntime)
     spec.size.volume_gib = 1;
     let refused = runtime.apply(&spec).await;
     assert!(matches!(refused, Err(RuntimeError::Invalid(_))), "{refused:?}");
-    runtime.remove(spec.node).await.unwrap();
+    answered("remove", async || runtime.remove(spec.node).await).await;
 }
 
 /// What a cluster cannot do is told in words of the closed list, with the cluster's own evidence.
@@ -207,7 +207,7 @@ async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
     let consortium = ConsortiumId::new();
     let mut large = spec(consortium, "large");
     large.size.cpu_millis = 60_000;
-    runtime.apply(&large).await.unwrap();
+    answered("apply", async || runtime.apply(&large).await).await;
     let mut config = cluster.config();
     let missing = format!("hansa.local/nowhere@sha256:{}", "0".repeat(64));
     config.settings.image = ImageDigest::try_from(missing).unwrap();
@@ -215,31 +215,33 @@ async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
     let (other, keeping) = KubeRuntime::open(config, Arc::new(SystemClock)).await.unwrap();
     let keeping = tokio::spawn(keeping);
     let imageless = spec(ConsortiumId::new(), "imageless");
-    other.apply(&imageless).await.unwrap();
+    answered("apply", async || other.apply(&imageless).await).await;
     for (runtime, node, fault) in [
         (runtime, large.node, Fault::Unschedulable),
         (&*other, imageless.node, Fault::ImageMissing),
     ] {
-        let found = until(runtime, node, "in trouble", |w| w.trouble.is_some()).await;
+        let told = |w: &Workload| w.trouble.as_ref().is_some_and(|trouble| trouble.fault == fault);
+        let found = until(runtime, node, &format!("{fault:?}"), told).await;
         let trouble = found.trouble.expect("looked for");
-        assert_eq!(trouble.fault, fault, "{trouble:?}");
         assert!(!trouble.detail.is_empty(), "trouble comes with its evidence");
-        runtime.remove(node).await.unwrap();
+        answered("remove", async || runtime.remove(node).await).await;
     }
     let crashing = spec(consortium, "crashing");
-    runtime.apply(&crashing).await.unwrap();
+    answered("apply", async || runtime.apply(&crashing).await).await;
     let running = until(runtime, crashing.node, "running", runs).await;
     cluster.crash(&running);
-    let crashed = until(runtime, crashing.node, "crashed", |w| w.trouble.is_some()).await;
-    let trouble = crashed.trouble.expect("looked for");
-    assert_eq!(trouble.fault, Fault::Crashed, "{trouble:?}");
     // Not only how it ended: what the node said last.
-    assert!(trouble.detail.contains("enrol"), "the log's last lines are missing: {trouble:?}");
+    until(runtime, crashing.node, "crashed, with the last lines of its log", |w| {
+        let trouble = w.trouble.as_ref();
+        trouble.is_some_and(|t| t.fault == Fault::Crashed && t.detail.contains("enrol"))
+    })
+    .await;
     let (namespace, _) = object(&running);
     cluster.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
     let began = Instant::now();
     let refused = loop {
         match runtime.apply(&spec(consortium, "late")).await {
+            Err(RuntimeError::Transient(_) | RuntimeError::Unreachable(_)) => {}
             Err(error) => break error,
             Ok(()) => assert!(began.elapsed() < DEADLINE, "a namespace that ends takes nodes"),
         }
@@ -254,17 +256,18 @@ async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
 /// A machine is emptied only as far as the budget lets it; what it says follows what agrees elsewhere.
 async fn a_budget_says_what_must_stay(cluster: &Cluster, runtime: &KubeRuntime) {
     let spec = spec(ConsortiumId::new(), "held");
-    runtime.apply(&spec).await.unwrap();
+    answered("apply", async || runtime.apply(&spec).await).await;
     let (namespace, _) = object(&until(runtime, spec.node, "running", runs).await);
     let quorum = Quorum { consortium: spec.consortium, ledger: spec.ledger, stay: 1 };
-    runtime.keep(&quorum).await.unwrap();
-    runtime.keep(&quorum).await.unwrap();
+    answered("keep", async || runtime.keep(&quorum).await).await;
+    answered("keep", async || runtime.keep(&quorum).await).await;
     let read = "jsonpath={.items[*].spec.minAvailable}";
     let get = ["get", "pdb", "--namespace", &namespace, "--output", read];
     assert_eq!(cluster.kubectl(&get), "1");
-    runtime.keep(&Quorum { stay: 0, ..quorum }).await.unwrap();
+    let less = Quorum { stay: 0, ..quorum };
+    answered("keep", async || runtime.keep(&less).await).await;
     assert_eq!(cluster.kubectl(&get), "0", "a budget follows what agrees elsewhere");
-    runtime.remove(spec.node).await.unwrap();
+    answered("remove", async || runtime.remove(spec.node).await).await;
 }
 
 /// A control plane that lost its database finds what it does not know, and touches nothing of it.
@@ -273,7 +276,7 @@ async fn strangers_are_listed(cluster: &Cluster) {
         KubeRuntime::open(cluster.config(), Arc::new(SystemClock)).await.unwrap();
     let keeping = tokio::spawn(keeping);
     let spec = spec(ConsortiumId::new(), "theirs");
-    theirs.apply(&spec).await.unwrap();
+    answered("apply", async || theirs.apply(&spec).await).await;
     let first = until(&*theirs, spec.node, "running", runs).await;
     let mut config = cluster.config();
     config.installation = "a-new-database".to_owned();
@@ -294,9 +297,10 @@ async fn strangers_are_listed(cluster: &Cluster) {
         }
     };
     assert_eq!(listed, [], "what is not ours is not listed as ours");
-    assert_eq!(ours.observe(spec.node).await.unwrap(), None);
-    ours.remove(spec.node).await.expect("there is nothing of ours to remove");
-    let again = theirs.observe(spec.node).await.unwrap().expect("it is still there");
+    assert_eq!(answered("observe", async || ours.observe(spec.node).await).await, None);
+    answered("there is nothing to remove", async || ours.remove(spec.node).await).await;
+    let again = answered("observe", async || theirs.observe(spec.node).await).await;
+    let again = again.expect("it is still there");
     assert_eq!(first.placement, again.placement, "a stranger's node was touched");
     looking.abort();
     keeping.abort();

@@ -8,7 +8,7 @@ use std::{
 
 use hansa_core::{ConsortiumId, Generation, LedgerId, NodeId, Secret, TenantId, Timestamp};
 
-use crate::{Enrolment, Fault, Runtime, Size, Workload, WorkloadSpec, WorkloadState};
+use crate::{Enrolment, Fault, Runtime, RuntimeError, Size, Workload, WorkloadSpec, WorkloadState};
 
 /// A driver under test.
 #[expect(missing_debug_implementations, reason = "it holds a closure")]
@@ -61,6 +61,24 @@ pub fn spec(consortium: ConsortiumId, name: &str, enrolment_url: &str) -> Worklo
     }
 }
 
+/// What a driver answers. That somebody was faster, or that a loaded machine is late, is no answer: the
+/// contract says to ask again.
+///
+/// # Panics
+/// When it refuses, or does not answer in the end: `what` says what should have come true.
+pub async fn answered<T>(what: &str, ask: impl AsyncFn() -> Result<T, RuntimeError>) -> T {
+    let began = Instant::now();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(RuntimeError::Transient(_) | RuntimeError::Unreachable(_))
+                if began.elapsed() < DEADLINE => {}
+            Err(error) => panic!("{what}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Looks until `holds`, and says what it waited for when that never comes.
 ///
 /// # Panics
@@ -73,7 +91,7 @@ pub async fn until(
 ) -> Workload {
     let began = Instant::now();
     loop {
-        let found = runtime.observe(node).await.expect("the driver answers");
+        let found = answered("the driver answers", async || runtime.observe(node).await).await;
         if let Some(workload) = found.clone().filter(&holds) {
             return workload;
         }
@@ -84,7 +102,10 @@ pub async fn until(
 
 async fn until_gone(harness: &Harness, node: NodeId) {
     let began = Instant::now();
-    while harness.runtime.observe(node).await.expect("the driver answers").is_some() {
+    while answered("the driver answers", async || harness.runtime.observe(node).await)
+        .await
+        .is_some()
+    {
         assert!(began.elapsed() < DEADLINE, "a removed workload is still there");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -96,64 +117,65 @@ fn runs(generation: Generation) -> impl Fn(&Workload) -> bool {
 
 async fn wishes_come_true_and_repeat_without_effect(harness: &Harness) {
     let spec = spec(harness.consortium, "one", &harness.enrolment_url);
-    let found = harness.runtime.observe(spec.node).await.expect("the driver answers");
+    let found =
+        answered("the driver answers", async || harness.runtime.observe(spec.node).await).await;
     assert_eq!(found, None, "a workload was there before anybody wished for it");
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let first = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert!(first.placement.http_address.starts_with("https://"), "{first:?}");
-    harness.runtime.apply(&spec).await.expect("a wish can be repeated");
+    answered("a wish can be repeated", async || harness.runtime.apply(&spec).await).await;
     let second = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert_eq!(first.placement, second.placement, "the same wish moved or restarted the workload");
-    let listed = harness.runtime.list().await.expect("the driver answers");
+    let listed = answered("the driver answers", async || harness.runtime.list().await).await;
     assert!(listed.iter().any(|w| w.node == spec.node), "a workload is missing from the list");
-    harness.runtime.logs(spec.node, 10).await.expect("a log can be read");
-    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    answered("a log can be read", async || harness.runtime.logs(spec.node, 10).await).await;
+    answered("a removal is recorded", async || harness.runtime.remove(spec.node).await).await;
     until_gone(harness, spec.node).await;
 }
 
 async fn a_newer_generation_restarts_and_an_older_one_does_nothing(harness: &Harness) {
     let mut spec = spec(harness.consortium, "two", &harness.enrolment_url);
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let first = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     let old = spec.clone();
     spec.generation = spec.generation.next();
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let second = until(&*harness.runtime, spec.node, "restarted", runs(spec.generation)).await;
     assert_ne!(first.placement.instance, second.placement.instance, "it was not restarted");
     assert_eq!(
         first.placement.p2p_address, second.placement.p2p_address,
         "a restart must not move a node: its peers know its address"
     );
-    harness.runtime.apply(&old).await.expect("a late wish is no error");
+    answered("a late wish is no error", async || harness.runtime.apply(&old).await).await;
     let third = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert_eq!(second.placement, third.placement, "a late wish of an old generation took effect");
-    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    answered("a removal is recorded", async || harness.runtime.remove(spec.node).await).await;
     until_gone(harness, spec.node).await;
 }
 
 async fn stopping_keeps_the_workload(harness: &Harness) {
     let mut spec = spec(harness.consortium, "three", &harness.enrolment_url);
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let before = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     spec.generation = spec.generation.next();
     spec.run = false;
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let stopped =
         until(&*harness.runtime, spec.node, "stopped", |w| w.state == WorkloadState::Stopped).await;
     assert_eq!(stopped.placement.instance, None, "a stopped workload has no process");
     assert_eq!(stopped.trouble, None, "stopping as wished is no trouble");
     spec.generation = spec.generation.next();
     spec.run = true;
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let after = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     assert_eq!(before.placement.volume, after.placement.volume, "it came back without its volume");
-    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    answered("a removal is recorded", async || harness.runtime.remove(spec.node).await).await;
     until_gone(harness, spec.node).await;
 }
 
 async fn a_crash_is_mended_and_told(harness: &Harness) {
     let spec = spec(harness.consortium, "four", &harness.enrolment_url);
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     let first = until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
     (harness.crash)(&first);
     let again = until(&*harness.runtime, spec.node, "running again after a crash", |w| {
@@ -164,27 +186,36 @@ async fn a_crash_is_mended_and_told(harness: &Harness) {
     let trouble = again.trouble.expect("what happened is told until it has run well for a while");
     assert_eq!(trouble.fault, Fault::Crashed);
     assert!(!trouble.detail.is_empty(), "trouble comes with its evidence");
-    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+    answered("a removal is recorded", async || harness.runtime.remove(spec.node).await).await;
     until_gone(harness, spec.node).await;
 }
 
 async fn removal_keeps_the_volume_until_it_is_purged(harness: &Harness) {
     let spec = spec(harness.consortium, "five", &harness.enrolment_url);
-    harness.runtime.apply(&spec).await.expect("a wish is recorded");
+    answered("a wish is recorded", async || harness.runtime.apply(&spec).await).await;
     until(&*harness.runtime, spec.node, "running", runs(spec.generation)).await;
-    harness.runtime.remove(spec.node).await.expect("a removal is recorded");
-    harness.runtime.remove(spec.node).await.expect("a removal can be repeated");
+    answered("a removal is recorded", async || harness.runtime.remove(spec.node).await).await;
+    answered("a removal can be repeated", async || harness.runtime.remove(spec.node).await).await;
     until_gone(harness, spec.node).await;
     let of_node = |volumes: Vec<crate::RetainedVolume>| {
         volumes.into_iter().filter(|v| v.node == spec.node).collect::<Vec<_>>()
     };
-    let retained = of_node(harness.runtime.retained().await.expect("the driver answers"));
+    let retained =
+        of_node(answered("the driver answers", async || harness.runtime.retained().await).await);
     assert_eq!(retained.len(), 1, "the volume of a removed workload is kept: {retained:?}");
     let early = Timestamp::from_unix_micros(0).expect("1970 is a time");
-    assert_eq!(harness.runtime.purge(early).await.expect("purged"), 0, "purged too early");
+    assert_eq!(
+        answered("purged", async || harness.runtime.purge(early).await).await,
+        0,
+        "purged too early"
+    );
     let later = retained[0].since + Duration::from_secs(1);
-    assert!(harness.runtime.purge(later).await.expect("purged") >= 1, "nothing was purged");
-    let left = of_node(harness.runtime.retained().await.expect("the driver answers"));
+    assert!(
+        answered("purged", async || harness.runtime.purge(later).await).await >= 1,
+        "nothing was purged"
+    );
+    let left =
+        of_node(answered("the driver answers", async || harness.runtime.retained().await).await);
     assert!(left.is_empty(), "a purged volume is still there: {left:?}");
 }
 
@@ -195,7 +226,7 @@ async fn workloads_do_not_share_addresses(harness: &Harness) {
     ];
     let mut seen = Vec::new();
     for spec in &specs {
-        harness.runtime.apply(spec).await.expect("a wish is recorded");
+        answered("a wish is recorded", async || harness.runtime.apply(spec).await).await;
     }
     for spec in &specs {
         let found =
@@ -207,7 +238,7 @@ async fn workloads_do_not_share_addresses(harness: &Harness) {
     seen.dedup();
     assert_eq!(seen.len(), count, "two workloads share an address or a volume: {seen:?}");
     for spec in &specs {
-        harness.runtime.remove(spec.node).await.expect("a removal is recorded");
+        answered("a removal is recorded", async || harness.runtime.remove(spec.node).await).await;
         until_gone(harness, spec.node).await;
     }
 }

@@ -114,6 +114,8 @@ word_enum! {
         Evicted = "evicted",
         /// The cluster does not answer.
         ClusterUnreachable = "cluster_unreachable",
+        /// The others of its ledger cannot do without the node while it restarts.
+        QuorumMargin = "quorum_margin",
         /// No controller runs nodes of this kind.
         RuntimeMissing = "runtime_missing",
         /// Something in the cluster has the name and is not ours.
@@ -144,6 +146,8 @@ word_enum! {
         FreeDisk = "free_disk",
         /// Ask the members that have not signed to do so.
         CollectSignatures = "collect_signatures",
+        /// Bring back the ledger's other nodes that take no part.
+        MendOthers = "mend_others",
         /// Ask whoever runs the installation.
         ContactOperator = "contact_operator",
         /// Nothing.
@@ -179,6 +183,7 @@ impl OperationReason {
             | Self::RuntimeMissing
             | Self::VaultUnavailable
             | Self::Internal => NextAction::ContactOperator,
+            Self::QuorumMargin => NextAction::MendOthers,
             Self::Cancelled => NextAction::None,
         }
     }

@@ -62,6 +62,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 28] = [
     ("chart-tests", &["kube-lab"]),
     ("load", &["ledger-client", "ledger-types"]),
     ("e2e", &["ledger-client", "ledger-types"]),
+    ("pods", &["e2e", "kube-lab"]),
     ("image", &[]),
     ("kube-lab", &["image"]),
     ("xtask", &["image", "kube-lab"]),

@@ -7,3 +7,4 @@
 pub mod command;
 pub mod patience;
 pub mod product;
+pub mod runner;

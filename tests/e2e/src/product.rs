@@ -24,8 +24,23 @@ pub struct Product {
     /// The port of its API and console.
     pub port: u16,
     programs: PathBuf,
+    cluster: Option<Cluster>,
     dev: Option<Child>,
 }
+
+/// A cluster for the demo's nodes.
+#[derive(Debug)]
+pub struct Cluster {
+    /// How its administrator reaches it.
+    pub kubeconfig: PathBuf,
+    /// This machine, seen from its pods.
+    pub host: String,
+    /// The nodes' image, by its digest.
+    pub image: String,
+}
+
+/// What `hansa dev` registers a cluster as.
+const CLUSTER: &str = "lab";
 
 impl Product {
     /// Starts an installation without a demo in a folder of its own.
@@ -33,9 +48,21 @@ impl Product {
     /// # Errors
     /// When it does not start.
     pub fn start(name: &str, port: u16) -> Result<Self> {
+        Self::start_with(name, port, None)
+    }
+
+    /// Starts one whose demo runs in a cluster.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_in(name: &str, port: u16, cluster: Cluster) -> Result<Self> {
+        Self::start_with(name, port, Some(cluster))
+    }
+
+    fn start_with(name: &str, port: u16, cluster: Option<Cluster>) -> Result<Self> {
         // PostgreSQL's own user must reach it, and its socket's path must be short.
         let state = env::temp_dir().join(format!("hansa-{name}-{}", std::process::id()));
-        let mut product = Self { state, port, programs: programs()?, dev: None };
+        let mut product = Self { state, port, programs: programs()?, cluster, dev: None };
         product.run()?;
         Ok(product)
     }
@@ -74,6 +101,10 @@ impl Product {
         let log = self.log();
         let file = File::options().create(true).append(true).open(&log)?;
         let mut command = self.dev(&["--port", &self.port.to_string()]);
+        if let Some(Cluster { kubeconfig, host, image }) = &self.cluster {
+            command.arg("--kubeconfig").arg(kubeconfig);
+            command.args(["--enrolment-address", host, "--node-image", image]);
+        }
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let mut dev = command.spawn().context("starting hansa dev")?;
         let started = eventually("the control plane answers", DEADLINE, || {
@@ -101,7 +132,9 @@ impl Product {
     /// # Errors
     /// When it is not walked.
     pub fn walk(&self) -> Result<String> {
-        Said::of(&mut self.dev(&["demo"]))?.well()
+        let words: &[&str] =
+            if self.cluster.is_some() { &["demo", "--runtime", CLUSTER] } else { &["demo"] };
+        Said::of(&mut self.dev(words))?.well()
     }
 
     /// Kills the control plane's process without a word.
@@ -178,14 +211,21 @@ impl Product {
         self.cli("alpha", &["ledger", "get", "demo/main", "-o", "json"])?.json()
     }
 
-    /// Process id of each node of the demo, as the API tells each member of its own.
+    /// A node of the demo, as the API tells of it to its own member.
     ///
     /// # Errors
-    /// When a node does not run.
+    /// When it does not.
+    pub fn node(&self, name: &str) -> Result<Value> {
+        let path = format!("demo/main/{name}");
+        self.cli(member(name), &["node", "get", &path, "-o", "json"])?.json()
+    }
+
+    /// Process id of a node of the demo.
+    ///
+    /// # Errors
+    /// When it does not run.
     pub fn pid(&self, node: &str) -> Result<i32> {
-        let tenant = if node.starts_with('a') { "alpha" } else { "beta" };
-        let path = format!("demo/main/{node}");
-        let found = self.cli(tenant, &["node", "get", &path, "-o", "json"])?.json()?;
+        let found = self.node(node)?;
         let pid = found["private"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
         pid.with_context(|| format!("{node} has no process"))
     }
@@ -203,6 +243,12 @@ impl Product {
         found.sort();
         Ok(found)
     }
+}
+
+/// Whose a node of the demo is.
+#[must_use]
+pub fn member(node: &str) -> &'static str {
+    if node.starts_with('a') { "alpha" } else { "beta" }
 }
 
 /// Sends a signal to a process.

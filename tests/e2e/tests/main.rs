@@ -11,19 +11,14 @@ mod side_by_side;
 mod sql_files;
 mod tenants;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    process::ExitCode,
-    time::Instant,
+use std::process::ExitCode;
+
+use e2e::{
+    product::Product,
+    runner::{self, Test},
 };
 
-use anyhow::{Result, anyhow};
-use e2e::product::Product;
-
-/// A test: its name, and what it does with the walked product.
-type Test = (&'static str, fn(&mut Product) -> Result<()>);
-
-const TESTS: &[Test] = &[
+const TESTS: &[Test<Product>] = &[
     ("dev_file::it_says_what_is_promised_to_its_owner_only", dev_file::says_what_is_promised),
     ("tenants::gamma_sees_nothing", tenants::gamma_sees_nothing),
     ("readme::the_first_five_minutes_work_as_written", readme::works_as_written),
@@ -44,43 +39,10 @@ pub(crate) fn port(of: u16) -> u16 {
 }
 
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let chosen: Vec<&Test> = TESTS
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
-        .collect();
-    println!("\nrunning {} tests", chosen.len());
-    let product = Product::start("e2e", port(0)).and_then(|product| {
+    runner::run(TESTS, || {
+        let product = Product::start("e2e", port(0))?;
         product.walk()?;
         product.agree()?;
         Ok(product)
-    });
-    let (mut passed, mut failed) = (0, 0);
-    match product {
-        Ok(mut product) => {
-            for (name, test) in chosen {
-                let began = Instant::now();
-                let ran = catch_unwind(AssertUnwindSafe(|| test(&mut product)))
-                    .unwrap_or_else(|_| Err(anyhow!("it panicked; see above")));
-                let seconds = began.elapsed().as_secs_f64();
-                match ran {
-                    Ok(()) => {
-                        println!("test {name} ... ok ({seconds:.1} s)");
-                        passed += 1;
-                    }
-                    Err(error) => {
-                        println!("test {name} ... FAILED ({seconds:.1} s)\n{error:#}");
-                        failed += 1;
-                    }
-                }
-            }
-        }
-        Err(error) => {
-            println!("test the_product_starts_and_walks ... FAILED\n{error:#}");
-            failed += 1;
-        }
-    }
-    let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!("\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    })
 }

@@ -1101,7 +1101,7 @@ export type NewPassword = string;
 /**
  * What the user can do about a failure.
  */
-export type NextAction = 'retry' | 'read_logs' | 'free_disk' | 'collect_signatures' | 'contact_operator' | 'none';
+export type NextAction = 'retry' | 'read_logs' | 'free_disk' | 'collect_signatures' | 'mend_others' | 'contact_operator' | 'none';
 
 /**
  * Nothing needs to be said; the body may be left out.
@@ -1364,7 +1364,7 @@ export type OperationList = {
 /**
  * Why an operation or a node failed. The list is closed; each has a next action.
  */
-export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'cluster_unreachable' | 'runtime_missing' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
+export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'cluster_unreachable' | 'quorum_margin' | 'runtime_missing' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
 
 /**
  * Where an operation is.

@@ -6,3 +6,4 @@ pub mod launch;
 pub mod node;
 pub mod operation;
 pub mod quorum;
+pub mod turn;

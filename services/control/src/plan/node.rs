@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub token_valid: bool,
     /// Its ledger's genesis is published.
     pub has_genesis: bool,
+    /// Its ledger was found to do without it while this generation replaces the last.
+    pub has_turn: bool,
     /// What its runtime says.
     pub workload: Option<&'a Workload>,
 }
@@ -31,6 +33,8 @@ pub struct Facts<'a> {
 pub enum Act {
     /// Nothing.
     None,
+    /// Nothing, before its ledger can do without it.
+    TakeTurn,
     /// To make it so.
     Apply {
         /// Whether it should run.
@@ -80,7 +84,15 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
 fn running(facts: &Facts<'_>, workload: &Workload) -> Plan {
     let current = workload.generation >= facts.generation;
     let mint = !facts.enrolled && !facts.token_valid;
-    let act = if current && !mint { Act::None } else { Act::Apply { run: true, mint } };
+    // One that runs in its ledger is a vote, which its restart takes for a while.
+    let votes = facts.has_genesis && workload.state == WorkloadState::Running;
+    let act = if current && !mint {
+        Act::None
+    } else if !current && votes && !facts.has_turn {
+        Act::TakeTurn
+    } else {
+        Act::Apply { run: true, mint }
+    };
     if let Some(reason) = failure(workload).filter(|_| current) {
         return Plan { act, phase: NodePhase::Failed, reason: Some(reason), settled: false };
     }
@@ -210,6 +222,7 @@ mod tests {
             enrolled: false,
             token_valid: false,
             has_genesis: false,
+            has_turn: false,
             workload,
         }
     }
@@ -224,15 +237,19 @@ mod tests {
         let with_token = Facts { token_valid: true, ..facts(Running, Some(&up)) };
         let enrolled = Facts { enrolled: true, ..facts(Running, Some(&up)) };
         let in_ledger = Facts { has_genesis: true, ..enrolled };
+        let restart = Facts { phase: NodePhase::Running, workload: Some(&old), ..in_ledger };
+        let ended = workload(WorkloadState::BackingOff, 1);
         let cases = [
             (facts(Running, None), apply(true, true), NodePhase::Provisioning, false),
             (facts(Running, Some(&up)), apply(true, true), NodePhase::Provisioning, false),
             (with_token, Act::None, NodePhase::Provisioning, false),
             (enrolled, Act::None, NodePhase::Enrolled, true),
             (in_ledger, Act::None, NodePhase::Running, true),
-            // A restart: the generation grew, the phase stays.
+            // A restart: the generation grew, the phase stays. A vote is given up in turn only.
+            (restart, Act::TakeTurn, NodePhase::Running, false),
+            (Facts { has_turn: true, ..restart }, apply(true, false), NodePhase::Running, false),
             (
-                Facts { phase: NodePhase::Running, workload: Some(&old), ..in_ledger },
+                Facts { workload: Some(&ended), ..restart },
                 apply(true, false),
                 NodePhase::Running,
                 false,

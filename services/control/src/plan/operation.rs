@@ -98,7 +98,7 @@ pub fn progress(
     } else if cancel_requested && can_cancel(facts) {
         Some(Err(OperationReason::Cancelled))
     } else if now >= deadline_at {
-        Some(Err(late(kind, done)))
+        Some(Err(late(kind, done, facts)))
     } else {
         None
     };
@@ -193,7 +193,10 @@ const fn can_cancel(facts: Facts) -> bool {
     }
 }
 
-fn late(kind: OperationKind, step: usize) -> OperationReason {
+fn late(kind: OperationKind, step: usize, facts: Facts) -> OperationReason {
+    if let Facts::Node { reason: Some(OperationReason::QuorumMargin), .. } = facts {
+        return OperationReason::QuorumMargin;
+    }
     match (kind, kind.steps().get(step).copied()) {
         (OperationKind::LedgerLaunch, Some("collect_signatures")) => {
             OperationReason::SignatureMissing

@@ -17,14 +17,19 @@ pub struct Validator {
 }
 
 /// For each cluster what the agreement needs of it: the votes that decide, without those that agree
-/// elsewhere. A cluster cannot keep more than it has.
+/// elsewhere. A cluster cannot keep more than it has. `total` is the genesis's number of validators, of
+/// which some may be gone.
 #[must_use]
-pub fn stay(policy: ConsensusPolicy, validators: &[Validator]) -> BTreeMap<ClusterId, u16> {
+pub fn stay(
+    policy: ConsensusPolicy,
+    total: u32,
+    validators: &[Validator],
+) -> BTreeMap<ClusterId, u16> {
     let count = |holds: &dyn Fn(&Validator) -> bool| {
         u32::try_from(validators.iter().filter(|validator| holds(validator)).count())
             .unwrap_or(u32::MAX)
     };
-    let needed = needed(policy, count(&|_| true));
+    let needed = needed(policy, total);
     let clusters = validators.iter().filter_map(|validator| validator.cluster);
     let stay = |cluster: ClusterId| {
         let elsewhere = count(&|v| v.agrees && v.cluster != Some(cluster));
@@ -47,9 +52,10 @@ mod tests {
     #[test]
     fn a_cluster_keeps_what_the_others_cannot_give() {
         let (one, two) = (ClusterId::new(), ClusterId::new());
-        let bft = |validators: &[Validator]| stay(ConsensusPolicy::Bft, validators);
+        let bft = |validators: &[Validator]| stay(ConsensusPolicy::Bft, 4, validators);
         let four = [at(Some(one), true); 4];
         assert_eq!(bft(&four), BTreeMap::from([(one, 3)]), "of four one may go");
+        assert_eq!(bft(&four[..3])[&one], 3, "one is gone already");
         let halves =
             [at(Some(one), true), at(Some(one), true), at(Some(two), true), at(None, true)];
         assert_eq!(bft(&halves), BTreeMap::from([(one, 1), (two, 0)]));

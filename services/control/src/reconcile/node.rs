@@ -8,12 +8,15 @@ use hansa_runtime::{
     Enrolment, Instance, Placement, Runtime, RuntimeError, Size, Workload, WorkloadSpec,
 };
 use hansa_store::{DrivenNode, NodePlacement, NodeRecord};
-use hansa_types::NodePhase;
+use hansa_types::{NodePhase, OperationReason};
 
-use super::{Controller, log_failure};
+use super::{Controller, log_failure, quorum::voter};
 use crate::{
     enrolment,
-    plan::node::{self, Act, Facts, Plan, plan},
+    plan::{
+        node::{self, Act, Facts, Plan, plan},
+        turn::{Turn, turn},
+    },
 };
 
 /// What every node may use; a machine that is shared with others does not divide it. The worst
@@ -120,21 +123,29 @@ impl Controller {
         workload: Option<&Workload>,
     ) -> Result<(), Failed> {
         let runtime = self.fleet.runtime(node.cluster)?;
-        let Plan { act, phase, reason, settled } = plan(&Facts {
+        let mut facts = Facts {
             desired: node.desired,
             generation: node.generation,
             phase: node.record.phase,
             enrolled: node.identity.is_some(),
             token_valid: node.token_valid,
             has_genesis: node.has_genesis,
+            has_turn: node.turn >= node.generation,
             workload,
-        });
+        };
+        if plan(&facts).act == Act::TakeTurn {
+            if let Turn::Wait(why) = self.take_turn(node).await? {
+                return Ok(self.record_wait(node, why).await?);
+            }
+            facts.has_turn = true;
+        }
+        let Plan { act, phase, reason, settled } = plan(&facts);
         if phase == NodePhase::Deleted && runtime.observe(node.id).await?.is_some() {
             // A list may be older than the workload: what is gone is gone by a direct question.
             return Ok(external_write!(NodeRemove, runtime.remove(node.id).await)?);
         }
         match act {
-            Act::None => {}
+            Act::None | Act::TakeTurn => {}
             Act::Apply { run, mint } => self.apply(&*runtime, node, run, mint).await?,
             Act::Remove => external_write!(NodeRemove, runtime.remove(node.id).await)?,
         }
@@ -142,7 +153,7 @@ impl Controller {
         // What was just asked for is seen in the next look; addresses are known at once.
         let seen = match act {
             Act::Apply { .. } => runtime.observe(node.id).await?,
-            Act::None | Act::Remove => workload.cloned(),
+            Act::None | Act::TakeTurn | Act::Remove => workload.cloned(),
         };
         let trouble = seen.as_ref().and_then(|workload| workload.trouble.clone());
         let placement = seen.map(|workload| workload.placement);
@@ -156,6 +167,27 @@ impl Controller {
             observed_generation: observed,
         };
         Ok(self.record(node, &record).await?)
+    }
+
+    /// Asks for a node's turn to be restarted. Of controllers that ask at once each sees what the
+    /// one before has given.
+    async fn take_turn(&self, node: &DrivenNode) -> Result<Turn> {
+        let mut tx = self.tx().await?;
+        tx.ledger_lock_turns(node.ledger).await?;
+        let now = self.now();
+        let others = tx.node_driven_of_ledger(node.ledger, now).await?;
+        let others: Vec<_> = others.iter().filter(|other| other.id != node.id).map(voter).collect();
+        let turn = turn(node.policy, node.validators, &voter(node), &others, now);
+        if turn == Turn::Go {
+            tx.node_take_turn(node.id, node.generation).await?;
+            external_write!(NodeTurn, tx.commit().await)?;
+        }
+        Ok(turn)
+    }
+
+    async fn record_wait(&self, node: &DrivenNode, why: String) -> Result<()> {
+        let (reason, detail) = (Some(OperationReason::QuorumMargin), Some(why));
+        self.record(node, &NodeRecord { reason, detail, ..node.record.clone() }).await
     }
 
     /// What was asked of a node's place was not done: the reader is told why, and it is tried again.

@@ -55,7 +55,7 @@ impl Controller {
             let Some(last) = node.observation.clone() else { return Ok(()) };
             let silent = NodeObservation { silent_at: Some(self.now()), ..last };
             let mut tx = self.tx().await?;
-            tx.node_observe(node.id, &silent).await?;
+            tx.node_observe(node, &silent).await?;
             return external_write!(NodeObserve, tx.commit().await);
         };
         let now = self.now();
@@ -71,7 +71,7 @@ impl Controller {
         };
         let incidents = self.nodes.incidents(address, authority).await.unwrap_or_default();
         let mut tx = self.tx().await?;
-        tx.node_observe(node.id, &heard).await?;
+        tx.node_observe(node, &heard).await?;
         for incident in incidents {
             if let Some(found) = found(node, incident) {
                 tx.incident_put(&found, now).await?;

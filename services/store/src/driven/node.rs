@@ -49,6 +49,10 @@ pub struct DrivenNode {
     pub has_genesis: bool,
     /// How its ledger agrees.
     pub policy: ConsensusPolicy,
+    /// How many validators its ledger's genesis has; none before there is one.
+    pub validators: u32,
+    /// The generation that it had its turn for.
+    pub turn: Generation,
     /// Last heard.
     pub observation: Option<NodeObservation>,
     /// Changes with each change.
@@ -98,8 +102,9 @@ pub struct NodePlacement {
 macro_rules! select_node {
     ($rest:literal) => {
         concat!(
-            "SELECT n.*, l.policy, l.genesis IS NOT NULL AS has_genesis, EXISTS (SELECT FROM \
-             enrolment_token t WHERE t.node_id = n.id AND t.used_at IS NULL AND t.expires_at > $1) \
+            "SELECT n.*, l.policy, l.genesis IS NOT NULL AS has_genesis, \
+             coalesce(jsonb_array_length(l.genesis->'validators'), 0) AS validators, \
+             EXISTS (SELECT FROM enrolment_token t WHERE t.node_id = n.id AND t.used_at IS NULL AND t.expires_at > $1) \
              AS token_valid FROM node n JOIN ledger l ON l.id = n.ledger_id WHERE ",
             $rest
         )
@@ -163,7 +168,35 @@ impl SystemTx {
         rows.iter().map(read_node).collect()
     }
 
-    /// Records what a node is doing, if nothing has changed since it was read.
+    /// Lets nobody else decide on turns in a ledger until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ledger_lock_turns(&mut self, ledger: LedgerId) -> Result<()> {
+        sqlx::query("SELECT FROM ledger WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(ledger.uuid())
+            .execute(self.connection())
+            .await
+            .map(drop)
+            .map_err(database)
+    }
+
+    /// Gives a node its turn for a generation. Nobody but controllers sees it: the revision stays.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn node_take_turn(&mut self, id: NodeId, generation: Generation) -> Result<()> {
+        sqlx::query("UPDATE node SET turn_generation = $2 WHERE id = $1")
+            .bind(id.uuid())
+            .bind(generation.get())
+            .execute(self.connection())
+            .await
+            .map(drop)
+            .map_err(database)
+    }
+
+    /// Records what a node is doing, if nothing has changed since it was read. What was heard of an
+    /// earlier generation is forgotten when a newer one is done: it says nothing about that.
     ///
     /// # Errors
     /// [`Error::Stale`] when something has: look again.
@@ -184,7 +217,8 @@ impl SystemTx {
         } = record;
         let written = sqlx::query(
             "UPDATE node SET phase = $3, reason = $4, p2p_address = $5, http_address = $6, \
-             placement = $7, observed_generation = $8, detail = $9, revision = revision + 1 \
+             placement = $7, observed_generation = $8, detail = $9, revision = revision + 1, \
+             observation = CASE WHEN observed_generation < $8 THEN NULL ELSE observation END \
              WHERE id = $1 AND revision = $2",
         )
         .bind(node.id.uuid())
@@ -205,14 +239,16 @@ impl SystemTx {
         self.event_insert(&node.changed(now)).await
     }
 
-    /// Records what was heard of a node. It is not a change of the node: its revision stays.
+    /// Records what was heard of a node, unless a newer generation was done since it was read. It is
+    /// not a change of the node: its revision stays.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn node_observe(&mut self, id: NodeId, heard: &NodeObservation) -> Result<()> {
-        sqlx::query("UPDATE node SET observation = $2 WHERE id = $1")
-            .bind(id.uuid())
+    pub async fn node_observe(&mut self, node: &DrivenNode, heard: &NodeObservation) -> Result<()> {
+        sqlx::query("UPDATE node SET observation = $2 WHERE id = $1 AND observed_generation = $3")
+            .bind(node.id.uuid())
             .bind(Json(heard))
+            .bind(node.record.observed_generation.get())
             .execute(self.connection())
             .await
             .map(drop)
@@ -288,6 +324,8 @@ fn read_node(row: &PgRow) -> Result<DrivenNode> {
         token_valid: row.get("token_valid")?,
         has_genesis: row.get("has_genesis")?,
         policy: row.text("policy")?,
+        validators: u32::try_from(row.get::<i32>("validators")?).map_err(Error::internal)?,
+        turn: row.number("turn_generation")?,
         observation: row.json_opt("observation")?,
         revision: row.number("revision")?,
     })

@@ -70,7 +70,7 @@ pub(super) async fn walk(folder: &Folder, runtime: &str) -> Result<()> {
     step(&mut walk, "1,000 payments", data::payments).await?;
     step(&mut walk, "equal rows on all four nodes", proof::equal_rows).await?;
     step(&mut walk, "a receipt is verified offline", proof::receipt).await?;
-    // What is done to a process's files here is done to a pod's by whoever reaches its volume.
+    // What is done to a process's files here is done to a pod's volume in tests/pods.
     if !walked && runtime != hansa_types::PROCESS {
         step(&mut walk, "a node that is restarted returns", faults::restart).await?;
     } else if !walked {

@@ -1,0 +1,31 @@
+//! Pods and what stands around them.
+
+use anyhow::{Result, ensure};
+use e2e::patience::{DEADLINE, eventually};
+use pods::{Pod, Pods};
+
+/// What an administrator looks at first.
+pub(crate) fn objects(pods: &mut Pods) -> Result<()> {
+    let Pod { namespace, .. } = pods.pod("a1")?;
+    let all = ["sts,pdb,netpol", "--namespace", &namespace, "--output", "name"];
+    let found = pods.lab.kubectl(&[&["get"][..], &all].concat())?.well()?;
+    let count = |kind: &str| found.lines().filter(|line| line.starts_with(kind)).count();
+    let counted = ["statefulset", "poddisruptionbudget", "networkpolicy"].map(count);
+    ensure!(counted == [4, 1, 2], "four nodes of one ledger: {found}");
+    Ok(())
+}
+
+/// A pod is nothing: the volume and the keys in it are the node, which agrees only with them.
+pub(crate) fn deleted(pods: &mut Pods) -> Result<()> {
+    let before = pods.pod("b1")?;
+    let volume = pods.volume("b1")?;
+    let delete = ["delete", "pod", &before.name, "--namespace", &before.namespace, "--wait=false"];
+    pods.lab.kubectl(&delete)?.well()?;
+    pods.write("while b1 is away")?;
+    eventually("b1 has another pod", DEADLINE, || {
+        Ok(pods.pod("b1").ok().filter(|pod| pod.uid != before.uid))
+    })?;
+    pods.product.agree()?;
+    ensure!(pods.volume("b1")? == volume, "it came back with another volume");
+    Ok(())
+}
