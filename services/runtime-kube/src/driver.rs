@@ -158,10 +158,11 @@ impl KubeRuntime {
     async fn check(&self) -> Result<(), RuntimeError> {
         let deaf = match self.caches.hearing.state() {
             Heard::All => return Ok(()),
+            Heard::Quiet => None,
             Heard::Filling => {
                 return Err(RuntimeError::Transient("the first lists are on their way".to_owned()));
             }
-            Heard::Deaf(deaf) => deaf,
+            Heard::Deaf(deaf) => Some(deaf),
         };
         in_time(ANSWER_TIME_MAX, async {
             let asked = self.client().apiserver_version().await;
@@ -171,11 +172,11 @@ impl KubeRuntime {
         // It answers: the watches go on, unless it refuses them.
         self.caches.hearing.answered();
         match deaf {
-            Deaf { is_unread: false, .. } => Ok(()),
-            Deaf { is_refused: true, why, .. } => {
+            None | Some(Deaf { is_unread: false, .. }) => Ok(()),
+            Some(Deaf { is_refused: true, why, .. }) => {
                 Err(RuntimeError::Refused { fault: Fault::Forbidden, detail: why })
             }
-            Deaf { why, .. } => Err(RuntimeError::Unreachable(why)),
+            Some(Deaf { why, .. }) => Err(RuntimeError::Unreachable(why)),
         }
     }
 

@@ -10,6 +10,8 @@ use kube::{Error, runtime::watcher};
 
 /// How long watches may fail before somebody looks why: each is taken up again by itself.
 const DEAF_TOLERATED: Duration = Duration::from_secs(10);
+/// How long nothing may be heard before somebody asks: a server that hangs ends no watch.
+const QUIET_TOLERATED: Duration = Duration::from_secs(10);
 
 /// What the caches are worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(crate) enum Heard {
     All,
     /// Some have not been listed yet: what is missing may only be unread.
     Filling,
+    /// Nothing has been heard for a while: nothing happens there, or nobody is there.
+    Quiet,
     /// Some watches fail, for a while now.
     Deaf(Deaf),
 }
@@ -34,21 +38,38 @@ pub(crate) struct Deaf {
     since: Instant,
 }
 
-/// The watches that do not hear, by the kind of their objects.
-#[derive(Debug, Default)]
-pub(crate) struct Hearing(Mutex<BTreeMap<String, Deaf>>);
+/// What the watches hear.
+#[derive(Debug)]
+pub(crate) struct Hearing(Mutex<Ears>);
+
+#[derive(Debug)]
+struct Ears {
+    /// The watches that do not hear, by the kind of their objects.
+    deaf: BTreeMap<String, Deaf>,
+    /// When the server last said anything.
+    last: Instant,
+}
+
+impl Default for Hearing {
+    fn default() -> Self {
+        Self(Mutex::new(Ears { deaf: BTreeMap::new(), last: Instant::now() }))
+    }
+}
 
 impl Hearing {
     /// A watch begins.
     pub(crate) fn begin(&self, kind: &str) {
         let why = "no answer".to_owned();
         let deaf = Deaf { is_unread: true, is_refused: false, why, since: Instant::now() };
-        self.deaf().insert(kind.to_owned(), deaf);
+        self.ears().deaf.insert(kind.to_owned(), deaf);
     }
 
     /// A watch has heard something, or failed.
     pub(crate) fn heard<K>(&self, kind: &str, event: &watcher::Result<watcher::Event<K>>) {
-        let mut deaf = self.deaf();
+        let Ears { deaf, last } = &mut *self.ears();
+        if event.is_ok() {
+            *last = Instant::now();
+        }
         match event {
             Err(error) => {
                 let new = || Deaf {
@@ -72,21 +93,24 @@ impl Hearing {
     /// The server answers again. A watch that goes on says so only when something happens; lists
     /// that were never read stay unread.
     pub(crate) fn answered(&self) {
-        self.deaf().retain(|_, deaf| deaf.is_unread);
+        let Ears { deaf, last } = &mut *self.ears();
+        deaf.retain(|_, deaf| deaf.is_unread);
+        *last = Instant::now();
     }
 
     /// What the caches are worth now.
     pub(crate) fn state(&self) -> Heard {
-        let deaf = self.deaf();
+        let Ears { deaf, last } = &*self.ears();
         let long = deaf.values().find(|deaf| deaf.since.elapsed() >= DEAF_TOLERATED);
         match long {
             Some(deaf) => Heard::Deaf(deaf.clone()),
             None if deaf.values().any(|deaf| deaf.is_unread) => Heard::Filling,
+            None if last.elapsed() >= QUIET_TOLERATED => Heard::Quiet,
             None => Heard::All,
         }
     }
 
-    fn deaf(&self) -> MutexGuard<'_, BTreeMap<String, Deaf>> {
+    fn ears(&self) -> MutexGuard<'_, Ears> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -131,10 +155,24 @@ mod tests {
         hearing.heard("Pod", &cut());
         assert_eq!(hearing.state(), Heard::All, "a short cut is no outage");
         let long_ago = Instant::now().checked_sub(DEAF_TOLERATED).expect("a machine that has run");
-        hearing.deaf().get_mut("Pod").expect("it is deaf").since = long_ago;
+        hearing.ears().deaf.get_mut("Pod").expect("it is deaf").since = long_ago;
         hearing.heard("Pod", &cut());
         assert!(matches!(hearing.state(), Heard::Deaf(deaf) if deaf.why.starts_with("Pod: ")));
         hearing.answered();
+        assert_eq!(hearing.state(), Heard::All);
+    }
+
+    /// A server that hangs keeps its connections: nothing fails, and nothing is true any more.
+    #[test]
+    fn silence_is_asked_about() {
+        let hearing = Hearing::default();
+        let long_ago = Instant::now().checked_sub(QUIET_TOLERATED).expect("a machine that has run");
+        hearing.ears().last = long_ago;
+        assert_eq!(hearing.state(), Heard::Quiet);
+        hearing.answered();
+        assert_eq!(hearing.state(), Heard::All);
+        hearing.ears().last = long_ago;
+        hearing.heard("Pod", &Event::Ok(watcher::Event::Apply(())));
         assert_eq!(hearing.state(), Heard::All);
     }
 }

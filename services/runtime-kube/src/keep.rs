@@ -80,8 +80,10 @@ impl KubeRuntime {
         if set.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
-        if !self.is_kept(&wish, set) {
-            tracing::info!(node.id = %wish.node, "objects are not as wished; they are written again");
+        let differing = self.differing(&wish, set);
+        if !differing.is_empty() {
+            let objects = differing.join(", ");
+            tracing::info!(node.id = %wish.node, objects, "not as wished; they are written again");
             // What is there now counts, not what was seen: somebody may have wished anew.
             let Some((wish, live)) = self.ask(wish.node).await? else { return Ok(()) };
             if live.metadata.deletion_timestamp.is_some() {
@@ -93,8 +95,8 @@ impl KubeRuntime {
         self.end_outdated(&wish).await
     }
 
-    /// Whether everything of a node is as it was built, by the caches.
-    fn is_kept(&self, wish: &Wish, set: &StatefulSet) -> bool {
+    /// Objects that are not as they were built, by the caches: what stands around a node, and its own.
+    fn differing(&self, wish: &Wish, set: &StatefulSet) -> Vec<String> {
         let (config, caches) = (&self.config, &self.caches);
         let namespace = wish.namespace();
         let NodeObjects { secret: _, config_map, service, client_service, stateful_set } =
@@ -102,18 +104,22 @@ impl KubeRuntime {
         let LedgerObjects { network_policy } = build::ledger(config, wish);
         let ConsortiumObjects { namespace: space, resource_quota, limit_range, default_deny } =
             build::consortium(config, wish.consortium);
-        is_as_built(&stateful_set, set)
-            && holds(&caches.config_maps, &namespace, &config_map)
-            && holds(&caches.services, &namespace, &service)
-            && holds(&caches.services, &namespace, &client_service)
-            && holds(&caches.network_policies, &namespace, &network_policy)
-            && holds(&caches.network_policies, &namespace, &default_deny)
-            && holds(&caches.resource_quotas, &namespace, &resource_quota)
-            && holds(&caches.limit_ranges, &namespace, &limit_range)
-            && caches
-                .namespaces
-                .get(&kube::runtime::reflector::ObjectRef::new(&namespace))
-                .is_some_and(|live| is_as_built(&space, &live))
+        let space_is_kept = caches
+            .namespaces
+            .get(&kube::runtime::reflector::ObjectRef::new(&namespace))
+            .is_some_and(|live| is_as_built(&space, &live));
+        let kept = [
+            (is_as_built(&stateful_set, set), write::called(&stateful_set)),
+            (space_is_kept, write::called(&space)),
+            holds(&caches.config_maps, &namespace, &config_map),
+            holds(&caches.services, &namespace, &service),
+            holds(&caches.services, &namespace, &client_service),
+            holds(&caches.network_policies, &namespace, &network_policy),
+            holds(&caches.network_policies, &namespace, &default_deny),
+            holds(&caches.resource_quotas, &namespace, &resource_quota),
+            holds(&caches.limit_ranges, &namespace, &limit_range),
+        ];
+        kept.into_iter().filter(|(is_kept, _)| !is_kept).map(|(_, name)| name).collect()
     }
 
     /// Ends a pod of an older wish; the cluster makes the next one.
@@ -129,9 +135,15 @@ impl KubeRuntime {
     }
 }
 
-fn holds<K>(store: &kube::runtime::reflector::Store<K>, namespace: &str, built: &K) -> bool
+/// Whether an object is as it was built, by its cache, and what it is called.
+fn holds<K>(
+    store: &kube::runtime::reflector::Store<K>,
+    namespace: &str,
+    built: &K,
+) -> (bool, String)
 where
     K: Written + Resource<DynamicType = ()> + 'static,
 {
-    get(store, namespace, &built.name_any()).is_some_and(|live| is_as_built(built, &live))
+    let live = get(store, namespace, &built.name_any());
+    (live.is_some_and(|live| is_as_built(built, &live)), write::called(built))
 }

@@ -13,7 +13,7 @@ const NODES: [&str; 4] = ["a1", "a2", "b1", "b2"];
 
 fn restart(product: &Product, node: &str) -> Result<Said> {
     let path = format!("demo/main/{node}");
-    product.cli(member(node), &["node", "restart", &path])
+    product.cli(member(node), &["node", "restart", &path, "--wait"])
 }
 
 /// Four at once take turns: the ledger takes every write meanwhile, and each restart is done.

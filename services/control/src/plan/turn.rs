@@ -27,8 +27,10 @@ pub struct Voter<'a> {
 enum Part {
     /// It takes part, by its own word of lately.
     Taken,
-    /// It takes no part, by its own word of lately.
-    NotTaken,
+    /// It reaches too few others, by its own word of lately.
+    Isolated,
+    /// It does not vote, by its own word of lately.
+    NotVoting,
     /// It is stopped.
     Stopped,
     /// It was told to restart and has not been heard since.
@@ -41,7 +43,8 @@ impl Part {
     const fn told(self) -> &'static str {
         match self {
             Self::Taken => "takes part",
-            Self::NotTaken => "takes no part",
+            Self::Isolated => "reaches too few others",
+            Self::NotVoting => "does not vote",
             Self::Stopped => "is stopped",
             Self::Restarting => "restarts",
             Self::Unknown => "is not heard",
@@ -63,8 +66,9 @@ impl Voter<'_> {
         };
         match self.observation.filter(lately) {
             None => Part::Unknown,
-            Some(heard) if heard.may_vote && heard.quorum_reachable => Part::Taken,
-            Some(_) => Part::NotTaken,
+            Some(heard) if !heard.may_vote => Part::NotVoting,
+            Some(heard) if !heard.quorum_reachable => Part::Isolated,
+            Some(_) => Part::Taken,
         }
     }
 
@@ -87,9 +91,9 @@ pub enum Turn {
 /// Decides for a node that runs, from what is known of it and of the others.
 ///
 /// The others must make the quorum of a ledger of `validators`, or all of them agree where the
-/// ledger cannot lose one. A node that takes no part costs nothing, nor does any where nobody takes
-/// part. Who has not been heard counts for neither: nothing is concluded from silence, which may be
-/// the listener's own.
+/// ledger cannot lose one. A node that does not vote costs nothing, nor does any where nobody takes
+/// part; while one restarts that is no sign, since others may be isolated by that alone. Who has not
+/// been heard counts for neither: nothing is concluded from silence, which may be the listener's own.
 #[must_use]
 pub fn turn(
     policy: ConsensusPolicy,
@@ -105,8 +109,9 @@ pub fn turn(
     let taken = u32::try_from(taken).unwrap_or(u32::MAX);
     let enough = needed(policy, validators).min(validators.saturating_sub(1));
     let own = own.part(now);
-    let stands = own != Part::Taken && taken == 0 && is(Part::NotTaken) && !is(Part::Restarting);
-    if own == Part::NotTaken || taken >= enough || stands {
+    let nobody = own != Part::Taken && taken == 0;
+    let stands = nobody && is(Part::Isolated) && !is(Part::Restarting);
+    if own == Part::NotVoting || taken >= enough || stands {
         return Turn::Go;
     }
     let mut detail = format!("{enough} other nodes must take part meanwhile, {taken} do");
@@ -159,7 +164,11 @@ mod tests {
         assert_eq!(four(up, [up, restarting, up]), Turn::Wait(told.to_owned()));
         assert!(waits(four(up, [up, up, away])));
         assert!(waits(four(up, [up, up, ill])));
-        assert_eq!(four(ill, [up, up, away]), Turn::Go, "its vote is not there to be lost");
+        assert!(waits(four(ill, [ill, restarting, ill])), "one restart has isolated the others");
+        let mut word = heard(true);
+        word.may_vote = false;
+        let mute = four(voter(Some(&word)), [up, up, away]);
+        assert_eq!(mute, Turn::Go, "its vote is not there to be lost");
         let stopped = Voter { desired: RunState::Stopped, ..up };
         assert!(waits(four(up, [up, up, stopped])));
         let seven = [up, up, up, up, up, restarting];

@@ -7,12 +7,12 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 
-use super::node_labels;
+use super::{node_labels, quantity::gibibytes};
 use crate::{config::KubeConfig, names, wish::Wish};
 
 /// How much is asked for.
 pub(crate) fn size(wish: &Wish) -> Quantity {
-    Quantity(format!("{}Gi", wish.size.volume_gib))
+    gibibytes(wish.size.volume_gib)
 }
 
 /// The template that the StatefulSet makes the claim from.

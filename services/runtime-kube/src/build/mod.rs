@@ -7,6 +7,7 @@ mod config_map;
 mod limit_range;
 mod namespace;
 mod network_policy;
+mod quantity;
 mod resource_quota;
 mod secret;
 mod service;

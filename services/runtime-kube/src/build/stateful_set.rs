@@ -14,7 +14,6 @@ use k8s_openapi::{
         },
     },
     apimachinery::pkg::{
-        api::resource::Quantity,
         apis::meta::v1::{LabelSelector, ObjectMeta},
         util::intstr::IntOrString,
     },
@@ -24,6 +23,7 @@ use super::{
     claim,
     config_map::{CONFIG, HTTP_PORT, METRICS_PORT, P2P_PORT},
     node_labels, node_metadata,
+    quantity::{mebibytes, processors},
 };
 use crate::{config::KubeConfig, names, wish::Wish};
 
@@ -178,22 +178,13 @@ fn container(config: &KubeConfig, wish: &Wish) -> Container {
 
 /// Memory is what it is; a processor may be lent while nobody else needs it.
 fn resources(wish: &Wish) -> ResourceRequirements {
-    let memory = ("memory".to_owned(), Quantity(format!("{}Mi", wish.size.memory_mib)));
+    let memory = ("memory".to_owned(), mebibytes(wish.size.memory_mib));
     let cpu = ("cpu".to_owned(), processors(wish.size.cpu_millis));
     ResourceRequirements {
         requests: Some(BTreeMap::from([cpu, memory.clone()])),
         limits: Some(BTreeMap::from([memory])),
         ..ResourceRequirements::default()
     }
-}
-
-/// In the cluster's own spelling: whole ones are not written in thousandths.
-fn processors(millis: u32) -> Quantity {
-    Quantity(if millis.is_multiple_of(1_000) {
-        (millis / 1_000).to_string()
-    } else {
-        format!("{millis}m")
-    })
 }
 
 fn probe(path: &str, period_s: i32, failures: i32) -> Probe {
