@@ -2,8 +2,9 @@
 //!
 //! Owns the promises that only the product and a cluster keep together: a deleted pod, a damaged
 //! volume, an emptied machine, an API server that hangs, a dead control plane, restarts of all members
-//! at once. The driver's own promises are tested beside it. The tests are in `tests/`;
-//! `cargo xtask test kube` builds the programs and the nodes' image first.
+//! at once. Must not know the control plane's crates, as `e2e` does not; the driver's own promises are
+//! tested beside it. The tests are in `tests/`; `cargo xtask test kube` builds the programs and the
+//! nodes' image first.
 
 use std::{
     env, fs,
@@ -14,6 +15,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use e2e::{
     command::{Said, programs},
+    patience::{DEADLINE, eventually},
     product::{Cluster, Product},
 };
 use kube_lab::{Lab, Status, folder::Folder};
@@ -106,11 +108,16 @@ impl Pods {
         Ok(pods)
     }
 
-    /// The pod of a node of the demo, as the API and the cluster tell of it.
+    /// The pod of a node of the demo, as the API and the cluster tell of it; one that is being
+    /// replaced has none for a moment.
     ///
     /// # Errors
-    /// When it has none.
+    /// When it has none in time.
     pub fn pod(&self, node: &str) -> Result<Pod> {
+        eventually(&format!("{node} has a pod"), DEADLINE, || self.pod_now(node).map(Some))
+    }
+
+    fn pod_now(&self, node: &str) -> Result<Pod> {
         let told = self.product.node(node)?;
         let text = |name: &str| {
             let found = told["private"][name].as_str().map(str::to_owned);
@@ -127,8 +134,10 @@ impl Pods {
     /// # Errors
     /// When they are not found.
     pub fn volume(&self, node: &str) -> Result<PathBuf> {
-        let Pod { namespace, name, .. } = self.pod(node)?;
-        let claim = ["get", "pvc", &format!("data-{name}"), "--namespace", &namespace, "--output"];
+        let told = self.product.node(node)?;
+        let claim = told["private"]["data_dir"].as_str().and_then(|at| at.split_once('/'));
+        let (namespace, claim) = claim.with_context(|| format!("{node} has no volume: {told}"))?;
+        let claim = ["get", "pvc", claim, "--namespace", namespace, "--output"];
         let volume = [&claim[..], &["jsonpath={.spec.volumeName}"]].concat();
         let volume = self.lab.kubectl(&volume)?.well()?;
         let volume = self.lab.kubectl(&["get", "pv", &volume, "--output", "json"])?.json()?;

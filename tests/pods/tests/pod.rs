@@ -32,7 +32,7 @@ pub(crate) fn deleted(pods: &mut Pods) -> Result<()> {
     pods.lab.kubectl(&delete)?.well()?;
     pods.write("while b1 is away")?;
     eventually("b1 has another pod", DEADLINE, || {
-        Ok(pods.pod("b1").ok().filter(|pod| pod.uid != before.uid))
+        Ok(Some(pods.pod("b1")?).filter(|pod| pod.uid != before.uid))
     })?;
     pods.product.agree()?;
     ensure!(pods.volume("b1")? == volume, "it came back with another volume");
