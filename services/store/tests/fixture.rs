@@ -82,6 +82,13 @@ impl World {
         self.api.system_tx(scope).await.expect("a transaction")
     }
 
+    /// A transaction in the controller's role.
+    pub(crate) async fn controller_tx(&self) -> SystemTx {
+        let context = OpContext::reconciler(RequestId::new(), "node");
+        let scope = context.system_scope().expect("a reconciler's context");
+        self.controller.system_tx(scope).await.expect("a transaction")
+    }
+
     pub(crate) async fn cluster(&self, text: &str) -> ClusterId {
         let id = ClusterId::new();
         let image = format!("registry.example/node@sha256:{}", "0".repeat(64));

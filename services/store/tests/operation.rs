@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use hansa_authz::OpContext;
-use hansa_core::{Error, NodeId, OperationId, Refusal, RequestId, Uuid};
-use hansa_store::{LeasedOperation, NewOperation, SystemTx};
+use hansa_core::{Error, NodeId, OperationId, Refusal, Uuid};
+use hansa_store::{LeasedOperation, NewOperation};
 use hansa_types::{NextAction, OperationKind, OperationReason, OperationState, StepState, Target};
 
 use crate::fixture::{Tenant, World, now};
@@ -23,13 +22,8 @@ async fn operation(world: &World, tenant: &Tenant, node: NodeId) -> Result<Opera
     Ok(made.id)
 }
 
-async fn controller(world: &World) -> SystemTx {
-    let scope = OpContext::reconciler(RequestId::new(), "node").system_scope().expect("system");
-    world.controller.system_tx(scope).await.expect("a transaction")
-}
-
 async fn lease(world: &World, at_s: u64) -> Vec<LeasedOperation> {
-    let mut tx = controller(world).await;
+    let mut tx = world.controller_tx().await;
     let at = now() + Duration::from_secs(at_s);
     let leased = tx
         .operation_lease(Uuid::from_u128(7), at, Duration::from_secs(30), 10)
@@ -51,9 +45,10 @@ async fn r18_a_former_holder_is_fenced() {
     assert_eq!((first.attempt, second.attempt), (1, 2));
 
     let done = OperationState::Succeeded;
-    let late = controller(&world).await.operation_finish(first.lease, &[], done, None, now()).await;
+    let late =
+        world.controller_tx().await.operation_finish(first.lease, &[], done, None, now()).await;
     assert!(matches!(late, Err(Error::Stale)), "the former holder must not finish it: {late:?}");
-    let mut tx = controller(&world).await;
+    let mut tx = world.controller_tx().await;
     let mut steps = second.operation.steps.clone();
     steps[0].state = StepState::Succeeded;
     let deadline = second.operation.deadline_at;

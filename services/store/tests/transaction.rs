@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use hansa_authz::OpContext;
 use hansa_core::{Error, Kind, NodeId, PageRequest, RequestId, Revision};
-use hansa_store::NewNode;
+use hansa_store::{NewNode, NodeRecord};
+use hansa_types::{NodeObservation, RunState};
+use sqlx::PgConnection;
 
 use crate::fixture::{World, name, now};
 
@@ -95,6 +97,81 @@ async fn an_absent_database_is_unavailable() {
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
 }
 
+/// Looks until a transaction waits for a lock of another.
+async fn until_somebody_waits(watching: &mut PgConnection) {
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                 AND datname = current_database())";
+    let began = Instant::now();
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *watching).await.expect("told") {
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody waits");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Two controllers must not each count on the node that the other restarts, nor give a turn to what has
+/// been wished anew meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_of_a_ledger_are_given_one_after_the_other() {
+    let world = World::new().await;
+    let alpha = world.tenant("alpha").await;
+    let consortium = world.consortium(&alpha, "demo").await;
+    let ledger = world.ledger(&alpha, consortium).await;
+    let id = world.node(&alpha, ledger, "a1").await;
+    let (mut first, mut second) = (world.controller_tx().await, world.controller_tx().await);
+    first.ledger_lock_turns(ledger).await.expect("nobody else decides");
+    let read = first.node_driven(id, now()).await.expect("an answer").expect("the node");
+    assert!(read.turn < read.generation, "nobody has given it a turn");
+    let mut watching = world.superuser().await;
+    let ask = async {
+        second.ledger_lock_turns(ledger).await.expect("its turn to decide");
+        second.node_driven(id, now()).await.expect("an answer").expect("the node")
+    };
+    let give = async {
+        until_somebody_waits(&mut watching).await;
+        first.node_take_turn(&read).await.expect("given");
+        first.commit().await.expect("committed");
+    };
+    let (seen, ()) = tokio::join!(ask, give);
+    assert_eq!(seen.turn, seen.generation, "the second decides without the first's turn");
+    drop(second);
+    let mut tx = world.tx(&alpha).await;
+    tx.node_set_desired(id, read.revision, RunState::Running).await.expect("restarted");
+    tx.commit().await.expect("committed");
+    let late = world.controller_tx().await.node_take_turn(&read).await;
+    assert!(matches!(late, Err(Error::Stale)), "{late:?}");
+}
+
+/// What an old process said must not count for the one that follows it.
+#[tokio::test]
+async fn what_was_heard_before_a_restart_is_forgotten() {
+    let world = World::new().await;
+    let alpha = world.tenant("alpha").await;
+    let consortium = world.consortium(&alpha, "demo").await;
+    let ledger = world.ledger(&alpha, consortium).await;
+    let id = world.node(&alpha, ledger, "a1").await;
+    let mut tx = world.controller_tx().await;
+    let before = tx.node_driven(id, now()).await.expect("an answer").expect("the node");
+    let heard = NodeObservation {
+        height: 7,
+        root: String::new(),
+        root_height: 7,
+        peers: 3,
+        may_vote: true,
+        quorum_reachable: true,
+        at: now(),
+        silent_at: None,
+    };
+    tx.node_observe(&before, &heard).await.expect("written");
+    let done = NodeRecord { observed_generation: before.generation, ..before.record.clone() };
+    tx.node_record(&before, &done, now()).await.expect("recorded");
+    tx.node_observe(&before, &heard).await.expect("no error");
+    let after = tx.node_driven(id, now()).await.expect("an answer").expect("the node");
+    assert_eq!(after.observation, None, "it is of the generation before");
+    tx.node_observe(&after, &heard).await.expect("written");
+    let after = tx.node_driven(id, now()).await.expect("an answer").expect("the node");
+    assert_eq!(after.observation, Some(heard));
+}
+
 /// A cluster that is being ended while a node is put into it must not be left with a node that nobody
 /// drives: whoever is second sees what the first has done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,13 +201,7 @@ async fn no_node_is_put_into_a_cluster_that_ends() {
     let mut watching = world.superuser().await;
     let end = async {
         // The node's reference waits for the row that is being ended.
-        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-                     AND datname = current_database())";
-        let began = Instant::now();
-        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut watching).await.expect("told") {
-            assert!(began.elapsed() < Duration::from_secs(30), "nobody waits for the cluster");
-            tokio::task::yield_now().await;
-        }
+        until_somebody_waits(&mut watching).await;
         ending.commit().await
     };
     let (put, ended) = tokio::join!(put, end);

@@ -179,7 +179,7 @@ impl Controller {
         let others: Vec<_> = others.iter().filter(|other| other.id != node.id).map(voter).collect();
         let turn = turn(node.policy, node.validators, &voter(node), &others, now);
         if turn == Turn::Go {
-            tx.node_take_turn(node.id, node.generation).await?;
+            tx.node_take_turn(node).await?;
             external_write!(NodeTurn, tx.commit().await)?;
         }
         Ok(turn)

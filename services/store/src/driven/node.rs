@@ -181,18 +181,21 @@ impl SystemTx {
             .map_err(database)
     }
 
-    /// Gives a node its turn for a generation. Nobody but controllers sees it: the revision stays.
+    /// Gives a node its turn for its generation, if nothing has changed since it was read. Nobody but
+    /// controllers sees it: the revision stays.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn node_take_turn(&mut self, id: NodeId, generation: Generation) -> Result<()> {
-        sqlx::query("UPDATE node SET turn_generation = $2 WHERE id = $1")
-            .bind(id.uuid())
-            .bind(generation.get())
-            .execute(self.connection())
-            .await
-            .map(drop)
-            .map_err(database)
+    /// [`Error::Stale`] when something has: look again.
+    pub async fn node_take_turn(&mut self, node: &DrivenNode) -> Result<()> {
+        let given = sqlx::query(
+            "UPDATE node SET turn_generation = generation WHERE id = $1 AND revision = $2",
+        )
+        .bind(node.id.uuid())
+        .bind(node.revision.get())
+        .execute(self.connection())
+        .await
+        .map_err(database)?;
+        if given.rows_affected() == 1 { Ok(()) } else { Err(Error::Stale) }
     }
 
     /// Records what a node is doing, if nothing has changed since it was read. What was heard of an
