@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream};
 use hansa_runtime::RuntimeError;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::{Resource, ResourceExt as _, api::PropagationPolicy};
+use kube::{
+    ResourceExt as _,
+    api::PropagationPolicy,
+    runtime::reflector::{ObjectRef, Store},
+};
 
 use crate::{
     build::{self, ConsortiumObjects, LedgerObjects, NodeObjects},
@@ -104,22 +108,21 @@ impl KubeRuntime {
         let LedgerObjects { network_policy } = build::ledger(config, wish);
         let ConsortiumObjects { namespace: space, resource_quota, limit_range, default_deny } =
             build::consortium(config, wish.consortium);
-        let space_is_kept = caches
-            .namespaces
-            .get(&kube::runtime::reflector::ObjectRef::new(&namespace))
-            .is_some_and(|live| is_as_built(&space, &live));
-        let kept = [
-            (is_as_built(&stateful_set, set), write::called(&stateful_set)),
-            (space_is_kept, write::called(&space)),
-            holds(&caches.config_maps, &namespace, &config_map),
-            holds(&caches.services, &namespace, &service),
-            holds(&caches.services, &namespace, &client_service),
-            holds(&caches.network_policies, &namespace, &network_policy),
-            holds(&caches.network_policies, &namespace, &default_deny),
-            holds(&caches.resource_quotas, &namespace, &resource_quota),
-            holds(&caches.limit_ranges, &namespace, &limit_range),
-        ];
-        kept.into_iter().filter(|(is_kept, _)| !is_kept).map(|(_, name)| name).collect()
+        let space_at = ObjectRef::new(&namespace);
+        [
+            differs(Some(set), &stateful_set),
+            differs(caches.namespaces.get(&space_at).as_deref(), &space),
+            differs_within(&caches.config_maps, &namespace, &config_map),
+            differs_within(&caches.services, &namespace, &service),
+            differs_within(&caches.services, &namespace, &client_service),
+            differs_within(&caches.network_policies, &namespace, &network_policy),
+            differs_within(&caches.network_policies, &namespace, &default_deny),
+            differs_within(&caches.resource_quotas, &namespace, &resource_quota),
+            differs_within(&caches.limit_ranges, &namespace, &limit_range),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// Ends a pod of an older wish; the cluster makes the next one.
@@ -135,15 +138,16 @@ impl KubeRuntime {
     }
 }
 
-/// Whether an object is as it was built, by its cache, and what it is called.
-fn holds<K>(
-    store: &kube::runtime::reflector::Store<K>,
-    namespace: &str,
-    built: &K,
-) -> (bool, String)
+/// What an object is called that is not there as it was built.
+fn differs<K: Written>(live: Option<&K>, built: &K) -> Option<String> {
+    let is_kept = live.is_some_and(|live| is_as_built(built, live));
+    (!is_kept).then(|| write::called(built))
+}
+
+/// The same, by the cache of its kind.
+fn differs_within<K>(store: &Store<K>, namespace: &str, built: &K) -> Option<String>
 where
-    K: Written + Resource<DynamicType = ()> + 'static,
+    K: Written + 'static,
 {
-    let live = get(store, namespace, &built.name_any());
-    (live.is_some_and(|live| is_as_built(built, &live)), write::called(built))
+    differs(get(store, namespace, &built.name_any()).as_deref(), built)
 }

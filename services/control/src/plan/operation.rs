@@ -270,6 +270,18 @@ mod tests {
         assert_eq!(cancel(launch(true, true, false, false)), None);
     }
 
+    /// A restart that waited for its turn in vain says so: that it was too slow would help nobody.
+    #[test]
+    fn a_restart_that_never_had_its_turn_says_why() {
+        let (kind, reason) = (OperationKind::NodeRestart, Some(OperationReason::QuorumMargin));
+        let (phase, settled, enrolled) = (NodePhase::Running, false, true);
+        let (in_ledger, heard_at) = (true, Some(at(1)));
+        let facts = Facts::Node { phase, reason, settled, enrolled, in_ledger, heard_at };
+        let look = |now| progress(kind, &fresh(kind), at(600), false, facts, at(now)).end;
+        assert_eq!(look(599), None, "a wait is no failure");
+        assert_eq!(look(600), Some(Err(OperationReason::QuorumMargin)));
+    }
+
     /// A failed node ends the operation that waits for it, with the node's own reason.
     #[test]
     fn a_failed_node_ends_its_operation() {

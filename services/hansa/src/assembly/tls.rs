@@ -192,43 +192,16 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use axum::{Router, routing::get};
-    use openssl::{
-        asn1::Asn1Time,
-        ec::{EcGroup, EcKey},
-        hash::MessageDigest,
-        nid::Nid,
-        pkey::PKey,
-        x509::{X509, X509NameBuilder, extension::SubjectAlternativeName},
-    };
 
     use super::*;
+    use crate::dev::{
+        authority::{Issued, issue},
+        folder::Folder,
+    };
 
-    /// Writes a certificate for 127.0.0.1 that is its own authority; PEM.
-    fn write(files: &TlsFiles) -> Vec<u8> {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-        let mut name = X509NameBuilder::new().unwrap();
-        name.append_entry_by_nid(Nid::COMMONNAME, "localhost").unwrap();
-        let name = name.build();
-        let mut builder = X509::builder().unwrap();
-        builder.set_version(2).unwrap();
-        builder.set_subject_name(&name).unwrap();
-        builder.set_issuer_name(&name).unwrap();
-        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-        builder.set_pubkey(&key).unwrap();
-        let mut address = SubjectAlternativeName::new();
-        let address = address.ip("127.0.0.1").build(&builder.x509v3_context(None, None)).unwrap();
-        builder.append_extension(address).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
-        let certificate = builder.build().to_pem().unwrap();
-        fs::write(&files.certificate, &certificate).unwrap();
-        fs::write(&files.key, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
-        certificate
-    }
-
-    fn files(folder: &Path) -> TlsFiles {
-        TlsFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") }
+    /// A certificate for this machine, in files of a folder; another one at each call.
+    fn issued(folder: &Path) -> Issued {
+        issue(&Folder::create(folder).unwrap(), Ipv4Addr::LOCALHOST.into()).unwrap()
     }
 
     /// Whoever connects and says nothing must not keep others from being answered, and nobody is
@@ -236,8 +209,7 @@ mod tests {
     #[tokio::test]
     async fn a_silent_connection_delays_nobody() {
         let folder = tempfile::tempdir().unwrap();
-        let files = files(folder.path());
-        let authority = write(&files);
+        let Issued { files, authority, .. } = issued(folder.path());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = TlsListener::new(listener, files).unwrap();
@@ -246,7 +218,7 @@ mod tests {
         let _silent = [TcpStream::connect(address).await, TcpStream::connect(address).await];
         let client = reqwest::Client::builder()
             .no_proxy()
-            .tls_certs_only([reqwest::Certificate::from_pem(&authority).unwrap()])
+            .tls_certs_only([reqwest::Certificate::from_pem(authority.as_bytes()).unwrap()])
             .build()
             .unwrap();
         let answer = client.get(format!("https://{address}/")).send().await.unwrap();
@@ -260,8 +232,7 @@ mod tests {
     #[test]
     fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let files = files(folder.path());
-        write(&files);
+        let Issued { files, .. } = issued(folder.path());
         let mut watched = Watched { written: files.written(), files: files.clone() };
         assert!(watched.look().is_none(), "nothing has changed");
         let touch = |path: &Path, later: u64| {
@@ -271,7 +242,7 @@ mod tests {
         fs::write(&files.key, "half a ke").unwrap();
         touch(&files.key, 1);
         assert!(watched.look().is_none(), "a broken key was taken up");
-        write(&files);
+        issued(folder.path());
         touch(&files.key, 2);
         assert!(watched.look().is_some(), "the renewed certificate is not taken up");
         assert!(watched.look().is_none(), "it is taken up once");

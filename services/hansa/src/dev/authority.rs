@@ -23,20 +23,20 @@ use crate::assembly::TlsFiles;
 const DAYS: u32 = 365;
 
 /// A certificate for one address of this machine, issued anew at each start.
-pub(super) struct Issued {
+pub(crate) struct Issued {
     /// What the listener needs.
-    pub(super) files: TlsFiles,
+    pub(crate) files: TlsFiles,
     /// Whom it is for.
-    pub(super) address: IpAddr,
+    pub(crate) address: IpAddr,
     /// What nodes trust, PEM.
-    pub(super) authority: String,
+    pub(crate) authority: String,
 }
 
 /// Issues a certificate for `address`.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub(super) fn issue(folder: &Folder, address: IpAddr) -> Result<Issued> {
+pub(crate) fn issue(folder: &Folder, address: IpAddr) -> Result<Issued> {
     let authority = key()?;
     let name = name("Hansa development")?;
     let mut builder = begin(&name, &name, &authority)?;

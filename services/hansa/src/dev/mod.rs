@@ -1,9 +1,9 @@
 //! `hansa dev`: a whole control plane on this machine, with three tenants to try it.
 
-mod authority;
+pub(crate) mod authority;
 mod cluster;
 mod demo;
-mod folder;
+pub(crate) mod folder;
 mod services;
 mod status;
 mod tenants;
