@@ -195,6 +195,31 @@ impl Lab {
         Ok(reference)
     }
 
+    /// Another image of the same program: its layers are not compressed. By its digest, as pods name it.
+    ///
+    /// # Errors
+    /// When the lab does not have the image.
+    pub fn other_image(&self, image: &str) -> Result<String> {
+        let (name, digest) = image.split_once('@').context("an image by digest")?;
+        let other = format!("{name}:other");
+        let images = |words: &[&str]| -> Result<String> {
+            let mut ctr = self.inside("ctr")?;
+            ctr.args(["--address", crate::components::CONTAINERD, "--namespace", "k8s.io", "images"]);
+            let output = ctr.args(words).output().context("nsenter cannot be run")?;
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "{}: {complaint}", words.join(" "));
+            Ok(String::from_utf8(output.stdout)?)
+        };
+        images(&["convert", "--uncompress", image, &other])?;
+        let listed = images(&["ls", &format!("name=={other}")])?;
+        let found = listed.split_whitespace().find(|word| word.starts_with("sha256:"));
+        let found = found.with_context(|| format!("no digest in {listed}"))?;
+        ensure!(found != digest, "it is the same image");
+        let reference = format!("{name}@{found}");
+        images(&["tag", "--force", &other, &reference])?;
+        Ok(reference)
+    }
+
     /// A program inside the lab's namespaces.
     ///
     /// # Errors

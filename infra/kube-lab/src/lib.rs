@@ -20,6 +20,7 @@ mod needs;
 mod network;
 mod parts;
 mod processes;
+mod scratch;
 mod supervisor;
 
 pub use components::CONTAINERD;
@@ -28,3 +29,4 @@ pub use keeper::{keep, sweep};
 pub use lab::{Lab, Status};
 pub use needs::PACKAGES;
 pub use parts::Parts;
+pub use scratch::Scratch;

@@ -119,11 +119,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     summarise(&reports)
 }
 
-/// What runs a cluster of its own, with the image of this tree's nodes.
+/// What runs a cluster of its own, with the images of this tree.
 fn kube(built: &[TestProgram]) -> (u64, u64, bool) {
-    let made = packages::install_missing(packages::LAB).and_then(|()| images::NODE.make(false));
-    match made {
-        Ok(image) => run_tests_with(built, KUBE, &[("HANSA_NODE_IMAGE", image.as_os_str())]),
+    let make = || -> Result<_> {
+        packages::install_missing(packages::LAB)?;
+        Ok((images::NODE.make(false)?, images::HANSA.make(false)?))
+    };
+    match make() {
+        Ok((node, hansa)) => {
+            let named =
+                [("HANSA_NODE_IMAGE", node.as_os_str()), ("HANSA_IMAGE", hansa.as_os_str())];
+            run_tests_with(built, KUBE, &named)
+        }
         Err(error) => {
             eprintln!("{error:#}");
             (0, 1, false)

@@ -219,3 +219,31 @@ async fn volumes_are_purged_in_every_place() {
     scene.controller.keep_house().await.expect("kept");
     assert!(lab.retained().await.expect("listed").is_empty(), "it was kept for ever");
 }
+
+/// Whose node an administrator of the cluster has changed reads it on the trail, once, and nobody else
+/// does.
+#[tokio::test]
+async fn what_was_put_right_is_on_the_trail_of_the_nodes_tenant() {
+    let scene = Scene::new().await;
+    let id = scene.register("lab", "good").await;
+    let node = scene.node("there", "lab").await;
+    scene.pass().await;
+    let lab = scene.runtime(&id);
+    lab.correct(node.parse().unwrap(), "Service n/there");
+    lab.correct(hansa_core::NodeId::new(), "of nobody");
+    scene.pass().await;
+    scene.pass().await;
+    let told = |trail: Value| {
+        let items = trail["items"].as_array().expect("a list").clone();
+        let corrections = items.into_iter().filter(|entry| entry["action"] == "node_correct");
+        corrections.collect::<Vec<_>>()
+    };
+    let own = told(scene.seen("/v1/audit-events?page_size=200").await);
+    assert_eq!(own.len(), 1, "{own:?}");
+    assert_eq!(
+        (&own[0]["actor"], &own[0]["subject_id"], &own[0]["result"]),
+        (&json!("reconciler:nodes"), &json!(node), &json!("succeeded"))
+    );
+    let platform = scene.hansa.get(&scene.hansa.platform, "/v1/audit-events?page_size=200").await;
+    assert_eq!(told(platform.expect(StatusCode::OK).body), [] as [Value; 0]);
+}

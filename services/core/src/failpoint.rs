@@ -43,6 +43,8 @@ sites! {
     NodeRecord = "node.record",
     /// What was found in a cluster is recorded.
     ClusterReport = "cluster.report",
+    /// What a driver put right is written down.
+    ClusterCorrect = "cluster.correct",
     /// A ledger's authority is asked of the vault, which makes it.
     LaunchAuthority = "launch.authority",
     /// A charter is stored.

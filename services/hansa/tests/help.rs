@@ -46,6 +46,7 @@ fn what_is_promised_is_there() {
         ("invitation", &["list", "create", "accept", "decline"]),
         ("member", &["list", "key"]),
         ("ledger", &["list", "get", "create", "launch", "approve", "genesis", "incidents"]),
+        ("tenant", &["list", "create"]),
         ("cluster", &["list", "get", "register", "update", "delete"]),
         ("node", &["list", "get", "create", "start", "stop", "restart", "delete", "logs"]),
         ("operation", &["list", "get", "wait", "cancel"]),

@@ -49,3 +49,31 @@ fn without_a_terminal_the_password_comes_by_a_pipe() {
     let words = ["login", "--tenant", "alpha", "--email", "a@alpha.example"];
     played.run(&words).code(2).says(["--password-stdin"]);
 }
+
+/// An operator makes the first tenants from a script too: the password of their administrator is on
+/// no command line, and an authority that the system does not know is named once.
+#[test]
+fn a_tenant_is_made_with_its_administrator() {
+    let made = json!({
+        "id": ID, "name": "alpha", "display_name": "Alpha Bank", "kind": "customer",
+        "phase": "active", "revision": 1, "created_at": "2026-01-01T00:00:00Z",
+    });
+    let played = Played::new([("POST /v1/tenants", vec![Said::ok(made)])]);
+    let words = ["tenant", "create", "alpha", "--title", "Alpha Bank", "--email", "a@alpha.example"];
+    played.run(&words).code(2).says(["--password-stdin"]);
+    let words = [&words[..], &["--password-stdin", "-o", "name"]].concat();
+    let mut child = played.hansa(&words).stdin(Stdio::piped()).spawn().expect("starts");
+    child.stdin.take().expect("piped").write_all(b"pass word\n").expect("written");
+    let ran = Ran::from(child.wait_with_output().expect("its end")).code(0);
+    assert_eq!(ran.out, "alpha\n");
+    let sent: serde_json::Value = serde_json::from_slice(&played.asked()[0].body).expect("JSON");
+    assert_eq!(sent["display_name"], "Alpha Bank");
+    let administrator = &sent["administrator"];
+    assert_eq!(administrator["email"], "a@alpha.example");
+    assert_eq!(administrator["display_name"], "a@alpha.example", "people see something");
+    assert_eq!(administrator["password"], "pass word");
+
+    let words = ["login", "--tenant", "alpha", "--email", "a@alpha.example", "--password-stdin"];
+    let words = [&words[..], &["--ca", "/nowhere/ca.crt"]].concat();
+    played.run(&words).code(2).says(["/nowhere/ca.crt"]);
+}

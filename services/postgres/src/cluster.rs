@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hansa_core::Secret;
 use rustix::fs::{FlockOperation, flock};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection,
@@ -157,6 +158,12 @@ impl Cluster {
     #[must_use]
     pub fn login(&self, login: Login, database: &str) -> PgConnectOptions {
         self.options(login.role, database)
+    }
+
+    /// The password of one of the login roles, for a program that reaches the server in its own way.
+    #[must_use]
+    pub fn password(&self, login: Login) -> Secret {
+        self.passwords.of(login.role)
     }
 
     /// How to reach a database as the role that made the cluster. Never for a service.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use hansa_core::{Clock, NodeId, Timestamp};
 use hansa_runtime::{
-    Fault, LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
+    Correction, Fault, LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
     WorkloadState,
 };
 use k8s_openapi::api::{
@@ -22,6 +22,7 @@ use crate::{
     apply::Target,
     build,
     config::KubeConfig,
+    corrections::Corrections,
     error::{ConnectError, of_api},
     evidence::{self, Evidence},
     hearing::{Deaf, Heard},
@@ -52,6 +53,7 @@ pub struct KubeRuntime {
     client: Kube,
     pub(crate) clock: Arc<dyn Clock>,
     evidence: Evidence,
+    pub(crate) corrections: Corrections,
 }
 
 /// A client, which prints nothing of its credentials.
@@ -84,6 +86,7 @@ impl KubeRuntime {
             client: Kube(client),
             clock,
             evidence: Evidence::default(),
+            corrections: Corrections::default(),
         });
         let keeping = Arc::clone(&runtime).keep_all();
         Ok((runtime, async move {
@@ -122,7 +125,10 @@ impl KubeRuntime {
         let Known { wish, stateful_set, pod, claim, client_service } = known;
         let seen = |events| Seen { stateful_set, pod, claim, client_service, events };
         let told = observe::workload(&self.config.settings.expose, wish, &seen(&[]), now);
-        if told.state == WorkloadState::Running && told.trouble.is_none() || !wish.run {
+        let is_well = told.trouble.is_none()
+            && told.state == WorkloadState::Running
+            && pod.is_some_and(observe::is_ready);
+        if is_well || !wish.run {
             return told;
         }
         let events = self.evidence.of(&self.client.0, &wish.namespace()).await;
@@ -151,7 +157,7 @@ impl KubeRuntime {
         }
         let objects = build::node(&self.config, &wish, spec.enrolment.token.as_ref());
         let live = found.as_ref().map(|(_, live)| live);
-        self.target().apply(&wish, objects, live).await
+        self.target().apply(&wish, objects, live).await.map(drop)
     }
 
     /// That the caches say what is in the cluster: before, nothing is concluded from them.
@@ -291,7 +297,12 @@ impl Runtime for KubeRuntime {
             return Ok(());
         }
         let budgets = self.target().within(&namespace);
-        in_time(ANSWER_TIME_MAX, write(&budgets, &self.config.installation, &built)).await
+        let write = write(&budgets, &self.config.installation, &built);
+        in_time(ANSWER_TIME_MAX, write).await.map(drop)
+    }
+
+    fn corrections(&self) -> Vec<Correction> {
+        self.corrections.take()
     }
 
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError> {

@@ -1,10 +1,14 @@
 //! What was wished stays so: objects that were edited or deleted by others are written again, and
 //! pods of an older wish are ended.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
-use hansa_runtime::RuntimeError;
+use hansa_runtime::{Correction, RuntimeError};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     ResourceExt as _,
@@ -43,14 +47,19 @@ impl KubeRuntime {
             tokio::select! {
                 () = self.touched.changed() => {}
                 _ = retry.tick() => {}
-                _ = resync.tick() => {
-                    for set in self.caches.stateful_sets.state() {
-                        self.touched.put(set.namespace().unwrap_or_default());
-                    }
-                }
+                _ = resync.tick() => self.touch_all(),
             }
             self.keep_touched().await;
         }
+    }
+
+    fn touch_all(&self) {
+        let mut nodes = BTreeSet::new();
+        for set in self.caches.stateful_sets.state() {
+            nodes.extend(Wish::read(set.metadata.annotations.as_ref()).map(|wish| wish.node));
+            self.touched.put(set.namespace().unwrap_or_default());
+        }
+        self.corrections.retain(&nodes);
     }
 
     async fn keep_touched(&self) {
@@ -84,23 +93,31 @@ impl KubeRuntime {
         if set.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
-        let differing = self.differing(&wish, set);
-        if !differing.is_empty() {
-            let objects = differing.join(", ");
-            tracing::info!(node.id = %wish.node, objects, "not as wished; they are written again");
+        if self.is_as_wished(&wish, set) {
+            self.corrections.is_as_wished(wish.node);
+        } else {
+            let before = wish.generation;
             // What is there now counts, not what was seen: somebody may have wished anew.
             let Some((wish, live)) = self.ask(wish.node).await? else { return Ok(()) };
             if live.metadata.deletion_timestamp.is_some() {
                 return Ok(());
             }
             let objects = build::node(&self.config, &wish, None);
-            self.target().apply(&wish, objects, Some(&live)).await?;
+            let written = self.target().apply(&wish, objects, Some(&live)).await?;
+            if !written.is_empty() && before == wish.generation {
+                let what = written.join(", ");
+                tracing::info!(node.id = %wish.node, what, "was not as wished; written again");
+                let correction = Correction { node: wish.node, what, at: self.clock.now() };
+                self.corrections.put_right(correction);
+            }
+            self.corrections.is_as_wished(wish.node);
         }
         self.end_outdated(&wish).await
     }
 
-    /// Objects that are not as they were built, by the caches: what stands around a node, and its own.
-    fn differing(&self, wish: &Wish, set: &StatefulSet) -> Vec<String> {
+    /// Whether everything of a node is as it was built, by the caches: what stands around it, and its
+    /// own.
+    fn is_as_wished(&self, wish: &Wish, set: &StatefulSet) -> bool {
         let (config, caches) = (&self.config, &self.caches);
         let namespace = wish.namespace();
         let NodeObjects { secret: _, config_map, service, client_service, stateful_set } =
@@ -110,19 +127,18 @@ impl KubeRuntime {
             build::consortium(config, wish.consortium);
         let space_at = ObjectRef::new(&namespace);
         [
-            differs(Some(set), &stateful_set),
-            differs(caches.namespaces.get(&space_at).as_deref(), &space),
-            differs_within(&caches.config_maps, &namespace, &config_map),
-            differs_within(&caches.services, &namespace, &service),
-            differs_within(&caches.services, &namespace, &client_service),
-            differs_within(&caches.network_policies, &namespace, &network_policy),
-            differs_within(&caches.network_policies, &namespace, &default_deny),
-            differs_within(&caches.resource_quotas, &namespace, &resource_quota),
-            differs_within(&caches.limit_ranges, &namespace, &limit_range),
+            is_kept(Some(set), &stateful_set),
+            is_kept(caches.namespaces.get(&space_at).as_deref(), &space),
+            is_kept_within(&caches.config_maps, &namespace, &config_map),
+            is_kept_within(&caches.services, &namespace, &service),
+            is_kept_within(&caches.services, &namespace, &client_service),
+            is_kept_within(&caches.network_policies, &namespace, &network_policy),
+            is_kept_within(&caches.network_policies, &namespace, &default_deny),
+            is_kept_within(&caches.resource_quotas, &namespace, &resource_quota),
+            is_kept_within(&caches.limit_ranges, &namespace, &limit_range),
         ]
         .into_iter()
-        .flatten()
-        .collect()
+        .all(std::convert::identity)
     }
 
     /// Ends a pod of an older wish; the cluster makes the next one.
@@ -138,16 +154,15 @@ impl KubeRuntime {
     }
 }
 
-/// What an object is called that is not there as it was built.
-fn differs<K: Written>(live: Option<&K>, built: &K) -> Option<String> {
-    let is_kept = live.is_some_and(|live| is_as_built(built, live));
-    (!is_kept).then(|| write::called(built))
+/// Whether an object is there as it was built.
+fn is_kept<K: Written>(live: Option<&K>, built: &K) -> bool {
+    live.is_some_and(|live| is_as_built(built, live))
 }
 
 /// The same, by the cache of its kind.
-fn differs_within<K>(store: &Store<K>, namespace: &str, built: &K) -> Option<String>
+fn is_kept_within<K>(store: &Store<K>, namespace: &str, built: &K) -> bool
 where
     K: Written + 'static,
 {
-    differs(get(store, namespace, &built.name_any()).as_deref(), built)
+    is_kept(get(store, namespace, &built.name_any()).as_deref(), built)
 }

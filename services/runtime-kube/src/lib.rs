@@ -11,10 +11,13 @@
 mod apply;
 mod build;
 mod config;
+mod corrections;
 mod difference;
 mod driver;
 mod error;
 mod evidence;
+#[cfg(feature = "testing")]
+pub mod fake;
 mod hearing;
 mod keep;
 mod names;

@@ -5,20 +5,25 @@ use hansa_runtime::{Fault, Instance, Placement, Trouble, Workload, WorkloadState
 use hansa_types::Expose;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, Service},
+    core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, PodSpec, Service},
 };
-use kube::ResourceExt as _;
+use kube::{Resource, ResourceExt as _};
 
 use crate::{
-    build::{HTTP_PORT, METRICS_PORT, P2P_PORT, volume_size},
+    build::{HTTP_PORT, METRICS_PORT, P2P_PORT, is_less, volume_size},
     names,
     wish::Wish,
 };
 
 /// How long a container must have run to be well again, seconds.
 const WELL_AFTER_S: i64 = 60;
+/// How old the last complaint about a container's life may be while it hangs, seconds: it is probed
+/// every ten.
+const HUNG_S: i64 = 30;
 /// How long a pod may look for a machine and a volume before that is told as trouble, seconds.
 const PLACING_S: i64 = 10;
+/// How long something may take to be gone after it should be, before that is told, seconds.
+const ENDING_S: i64 = 15;
 /// Characters of evidence.
 const DETAIL_MAX: usize = 2_000;
 
@@ -36,21 +41,39 @@ pub(crate) struct Seen<'a> {
 /// What a node does.
 pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Timestamp) -> Workload {
     let container = seen.pod.and_then(container);
-    let is_well = container.is_some_and(|container| runs_for(container, now) >= WELL_AFTER_S);
+    let is_well = container.is_some_and(|container| runs_for(container, now) >= WELL_AFTER_S)
+        && hung(seen.events, now).is_none();
     let restarts = container.map_or(0, |c| u32::try_from(c.restart_count).unwrap_or(0));
     Workload {
         node: wish.node,
         generation: wish.generation,
         state: state(wish, seen),
         placement: placement(expose, wish, seen),
+        outdated: wish.run && seen.pod.is_some_and(|pod| is_of_older_image(pod, seen.stateful_set)),
         restarts: if is_well { 0 } else { restarts },
-        trouble: if wish.run { trouble(wish, seen, is_well, now) } else { None },
+        trouble: held(seen, now).or_else(|| {
+            let is_ending = seen.stateful_set.metadata.deletion_timestamp.is_some();
+            let found = (wish.run && !is_ending).then(|| trouble(seen, is_well, now))?;
+            found.or_else(|| of_volume(wish, seen.claim))
+        })
+        .map(|(fault, detail)| Trouble {
+            fault,
+            detail: detail.chars().take(DETAIL_MAX).collect(),
+        }),
     }
 }
 
 /// Whether a pod is of an older wish and has not been told to go.
 pub(crate) fn is_outdated(wish: &Wish, pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && pod_generation(pod) != Some(wish.generation.get())
+}
+
+/// Whether a pod was made from another image than the set makes pods from now.
+fn is_of_older_image(pod: &Pod, set: &StatefulSet) -> bool {
+    let image = |spec: &PodSpec| spec.containers.first().and_then(|node| node.image.clone());
+    let next = set.spec.as_ref().and_then(|set| image(set.template.spec.as_ref()?));
+    let own = pod.spec.as_ref().and_then(image);
+    next.is_some() && next != own
 }
 
 fn pod_generation(pod: &Pod) -> Option<i64> {
@@ -64,6 +87,29 @@ fn container(pod: &Pod) -> Option<&ContainerStatus> {
 fn age_s(pod: &Pod, now: Timestamp) -> i64 {
     let made = pod.metadata.creation_timestamp.as_ref();
     made.map_or(0, |made| now.unix_micros() / 1_000_000 - made.0.as_second())
+}
+
+/// Whether a pod's container answers that it takes part.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    container(pod).is_some_and(|container| container.ready)
+}
+
+/// What was said of a container that does not answer, and has not been ended for it yet.
+fn hung(events: &[Event], now: Timestamp) -> Option<&Event> {
+    let is_recent = |event: &&Event| {
+        let at = event.last_timestamp.as_ref().map_or(0, |at| at.0.as_second());
+        now.unix_micros() / 1_000_000 - at <= HUNG_S
+    };
+    events.iter().rev().find(|event| is_liveness(event)).filter(is_recent)
+}
+
+fn is_liveness(event: &Event) -> bool {
+    let message = event.message.as_deref().unwrap_or_default().to_lowercase();
+    match event.reason.as_deref() {
+        Some("Killing") => message.contains("liveness"),
+        Some("Unhealthy") => message.starts_with("liveness"),
+        _ => false,
+    }
 }
 
 /// Seconds that a container has been running.
@@ -150,30 +196,56 @@ fn instance(pod: &Pod) -> Option<Instance> {
     })
 }
 
-fn trouble(wish: &Wish, seen: &Seen<'_>, is_well: bool, now: Timestamp) -> Option<Trouble> {
-    let found = match seen.pod {
+/// Whether the pod or the set should have ended and has not: a finaliser holds it, or its machine does
+/// not say that the container is gone.
+fn held(seen: &Seen<'_>, now: Timestamp) -> Option<Found> {
+    fn of<K: Resource<DynamicType = ()>>(object: &K, now: Timestamp, more: &str) -> Option<Found> {
+        // A pod's is when its grace has ended.
+        let due = object.meta().deletion_timestamp.as_ref()?.0.as_second();
+        if now.unix_micros() / 1_000_000 - due < ENDING_S {
+            return None;
+        }
+        let what = format!("{} {}", K::kind(&()), object.name_any());
+        // The cluster's own, which wait for what is below.
+        let others = object.finalizers().iter().filter(|name| *name != "foregroundDeletion");
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        let why = if others.is_empty() {
+            format!("has not ended{more}")
+        } else {
+            format!("is held by {}", others.join(", "))
+        };
+        Some((Fault::DeletionHeld, format!("{what} {why}")))
+    }
+    let machine = seen.pod.and_then(|pod| pod.spec.as_ref()?.node_name.as_deref());
+    let machine = machine.map(|name| format!("; its machine is {name}")).unwrap_or_default();
+    match seen.pod {
+        Some(pod) => of(pod, now, &machine),
+        None => of(seen.stateful_set, now, ""),
+    }
+}
+
+fn trouble(seen: &Seen<'_>, is_well: bool, now: Timestamp) -> Option<Found> {
+    match seen.pod {
         // What happened before is over.
         Some(_) if is_well => None,
         // It is being found a place, as every pod is at first.
         Some(pod) if age_s(pod, now) < PLACING_S && container(pod).is_none() => None,
         None => of_events(seen.events),
-        Some(pod) => of_pod(pod, seen).or_else(|| {
+        Some(pod) => of_pod(pod, seen, now).or_else(|| {
             // One that never came to a container.
             container(pod).is_none().then(|| of_events(seen.events)).flatten()
         }),
-    };
-    let (fault, detail) = found.or_else(|| of_volume(wish, seen.claim))?;
-    Some(Trouble { fault, detail: detail.chars().take(DETAIL_MAX).collect() })
+    }
 }
 
 type Found = (Fault, String);
 
-fn of_pod(pod: &Pod, seen: &Seen<'_>) -> Option<Found> {
+fn of_pod(pod: &Pod, seen: &Seen<'_>, now: Timestamp) -> Option<Found> {
     let status = pod.status.as_ref()?;
     if status.reason.as_deref() == Some("Evicted") {
         return Some((Fault::Evicted, status.message.clone().unwrap_or_default()));
     }
-    if let Some(found) = container(pod).and_then(|container| of_container(container, seen.events)) {
+    if let Some(found) = container(pod).and_then(|container| of_container(container, seen.events, now)) {
         return Some(found);
     }
     let unscheduled = status
@@ -189,7 +261,7 @@ fn of_pod(pod: &Pod, seen: &Seen<'_>) -> Option<Found> {
     Some((fault, more.map_or(message, |(_, detail)| detail)))
 }
 
-fn of_container(container: &ContainerStatus, events: &[Event]) -> Option<Found> {
+fn of_container(container: &ContainerStatus, events: &[Event], now: Timestamp) -> Option<Found> {
     let state = container.state.as_ref()?;
     let last = container.last_state.as_ref();
     let ended = state.terminated.as_ref().or(last.and_then(|last| last.terminated.as_ref()));
@@ -211,6 +283,9 @@ fn of_container(container: &ContainerStatus, events: &[Event]) -> Option<Found> 
             _ => {}
         }
     }
+    if let Some(event) = hung(events, now).filter(|_| state.running.is_some()) {
+        return Some((Fault::Unresponsive, event.message.clone().unwrap_or_default()));
+    }
     let ended = ended?;
     let how = match ended.signal {
         Some(signal) => format!("ended with signal {signal}"),
@@ -222,12 +297,7 @@ fn of_container(container: &ContainerStatus, events: &[Event]) -> Option<Found> 
     if ended.reason.as_deref() == Some("OOMKilled") {
         return Some((Fault::OutOfMemory, detail));
     }
-    let probed = events.iter().rev().find(|event| {
-        let message = event.message.as_deref().unwrap_or_default().to_lowercase();
-        event.reason.as_deref() == Some("Killing") && message.contains("liveness")
-            || event.reason.as_deref() == Some("Unhealthy") && message.starts_with("liveness")
-    });
-    match probed {
+    match events.iter().rev().find(|event| is_liveness(event)) {
         Some(event) => {
             let message = event.message.as_deref().unwrap_or_default();
             Some((Fault::Unresponsive, format!("{message}; {detail}")))
@@ -265,7 +335,7 @@ fn of_volume(wish: &Wish, claim: Option<&PersistentVolumeClaim>) -> Option<Found
     let has = status.capacity.as_ref()?.get("storage")?;
     let asked = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?;
     let wanted = volume_size(wish);
-    if *asked != wanted || has == asked {
+    if is_less(asked, &wanted) || !is_less(has, asked) {
         return None;
     }
     Some((Fault::VolumeGrowing, format!("it has {}, {} were asked for", has.0, asked.0)))

@@ -43,12 +43,12 @@ pub(crate) fn is_as_built<K: Serialize>(built: &K, live: &K) -> bool {
     holds(&value(built), &value(live))
 }
 
-/// Makes an object as it was built, if it is not.
+/// Makes an object as it was built, if it is not; whether it was not.
 pub(crate) async fn write<K: Written>(
     api: &Api<K>,
     installation: &str,
     built: &K,
-) -> Result<(), RuntimeError> {
+) -> Result<bool, RuntimeError> {
     let live = api.get_opt(&built.name_any()).await.map_err(|e| of_api(&called(built), e))?;
     write_over(api, installation, built, live.as_ref()).await
 }
@@ -59,12 +59,12 @@ pub(crate) async fn write_over<K: Written>(
     installation: &str,
     built: &K,
     live: Option<&K>,
-) -> Result<(), RuntimeError> {
+) -> Result<bool, RuntimeError> {
     let mut object = built.clone();
     if let Some(live) = live {
         check_ours(installation, live)?;
         if is_as_built(built, live) {
-            return Ok(());
+            return Ok(false);
         }
         // Whoever has written since our look is not overwritten unseen.
         object.meta_mut().resource_version = live.resource_version();
@@ -75,7 +75,7 @@ pub(crate) async fn write_over<K: Written>(
         KubeApply,
         api.patch(&built.name_any(), &parameters, &Patch::Apply(&object)).await
     );
-    written.map(drop).map_err(|error| of_api(&called(built), error))
+    written.map(|_| true).map_err(|error| of_api(&called(built), error))
 }
 
 /// That an object carries our label.

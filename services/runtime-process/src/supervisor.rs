@@ -244,6 +244,7 @@ impl ProcessRuntime {
                     .filter(|_| alive)
                     .map(|process| Instance::Process(process.pid)),
             },
+            outdated: false,
             restarts: record.restarts,
             trouble: record.trouble.clone(),
         }

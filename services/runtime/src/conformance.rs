@@ -141,6 +141,15 @@ impl Patient<'_> {
         }
     }
 
+    /// A list may be a moment older than an answer about one.
+    async fn until_listed(&self, node: NodeId) {
+        let began = Instant::now();
+        while !self.list().await.iter().any(|workload| workload.node == node) {
+            assert!(began.elapsed() < DEADLINE, "a workload is missing from the list");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn until_gone(&self, node: NodeId) {
         let began = Instant::now();
         while self.observe(node).await.is_some() {
@@ -165,8 +174,7 @@ async fn wishes_come_true_and_repeat_without_effect(harness: &Harness) {
     driver.apply(&spec).await;
     let second = driver.until(spec.node, "running", runs(spec.generation)).await;
     assert_eq!(first.placement, second.placement, "the same wish moved or restarted the workload");
-    let listed = driver.list().await;
-    assert!(listed.iter().any(|w| w.node == spec.node), "a workload is missing from the list");
+    driver.until_listed(spec.node).await;
     driver.logs(spec.node, 10).await;
     driver.remove(spec.node).await;
     driver.until_gone(spec.node).await;

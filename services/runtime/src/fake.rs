@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hansa_core::{Clock, LedgerId, NodeId, Timestamp};
 
 use crate::{
-    Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
+    Correction, Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
     Trouble, Workload, WorkloadSpec, WorkloadState,
 };
 
@@ -28,6 +28,7 @@ struct Held {
     quorums: BTreeMap<LedgerId, Quorum>,
     refuses: Option<String>,
     unreachable: Option<String>,
+    corrections: Vec<Correction>,
 }
 
 impl FakeRuntime {
@@ -50,6 +51,12 @@ impl FakeRuntime {
         workload.placement.instance = Some(Instance::Process(next));
         let detail = "ended with signal 9".to_owned();
         workload.trouble = Some(Trouble { fault: Fault::Crashed, detail });
+    }
+
+    /// Somebody changes something of a workload, and it is put right.
+    pub fn correct(&self, node: NodeId, what: &str) {
+        let correction = Correction { node, what: what.to_owned(), at: self.clock.now() };
+        self.held().corrections.push(correction);
     }
 
     /// From now on every wish fails as [`RuntimeError::Transient`] with this text, or no more.
@@ -116,12 +123,17 @@ impl Runtime for FakeRuntime {
                     volume: format!("volume-{}", spec.node),
                     instance: run.then_some(Instance::Process(next)),
                 },
+                outdated: false,
                 restarts: 0,
                 trouble: None,
             },
         };
         held.workloads.insert(spec.node, (workload, spec.clone()));
         Ok(())
+    }
+
+    fn corrections(&self) -> Vec<Correction> {
+        std::mem::take(&mut self.held().corrections)
     }
 
     async fn observe(&self, node: NodeId) -> Result<Option<Workload>, RuntimeError> {

@@ -15,7 +15,7 @@ mod workload;
 pub use fake::FakeRuntime;
 pub use node_config::{EnrolmentConfig, Listens, NodeConfig};
 pub use workload::{
-    Enrolment, Fault, Instance, Placement, Quorum, RetainedVolume, Size, Trouble, Workload,
+    Correction, Enrolment, Fault, Instance, Placement, Quorum, RetainedVolume, Size, Trouble, Workload,
     WorkloadSpec, WorkloadState,
 };
 
@@ -77,6 +77,12 @@ pub trait Runtime: Debug + Send + Sync {
 
     /// Tells how many nodes of a ledger must stay when machines are emptied.
     async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError>;
+
+    /// What was put right of what others had changed, oldest first. Each is told once; of very many
+    /// the oldest are forgotten. A driver whose workloads nobody else can change has none.
+    fn corrections(&self) -> Vec<Correction> {
+        Vec::new()
+    }
 
     /// The last `lines` lines of its log, at most [`LOG_LINES_MAX`].
     async fn logs(&self, node: NodeId, lines: u16) -> Result<String, RuntimeError>;

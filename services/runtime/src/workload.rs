@@ -57,6 +57,8 @@ pub struct Workload {
     pub state: WorkloadState,
     /// Where it is.
     pub placement: Placement,
+    /// It runs from an older image than the next start would take. A newer generation brings that.
+    pub outdated: bool,
     /// Times that it was started again since it last ran well.
     pub restarts: u32,
     /// What went wrong last, until it runs well again.
@@ -166,6 +168,8 @@ pub enum Fault {
     Rejected,
     /// It was moved away from its machine.
     Evicted,
+    /// Somebody holds what is being ended, or its machine does not say that it has ended.
+    DeletionHeld,
 }
 
 /// How many workloads of a ledger this driver must keep running.
@@ -177,6 +181,17 @@ pub struct Quorum {
     pub ledger: LedgerId,
     /// Of its nodes here: what the agreement needs, without the nodes that agree elsewhere.
     pub stay: u16,
+}
+
+/// Something of a workload that others had changed and its driver put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// The node.
+    pub node: NodeId,
+    /// What was not as wished, in the driver's words.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The volume of a workload that was removed.

@@ -112,6 +112,8 @@ word_enum! {
         ClusterRejected = "cluster_rejected",
         /// The cluster moved the node away from its machine.
         Evicted = "evicted",
+        /// Something in the cluster holds what is being ended.
+        DeletionHeld = "deletion_held",
         /// The cluster does not answer.
         ClusterUnreachable = "cluster_unreachable",
         /// The others of its ledger cannot do without the node while it restarts.
@@ -178,6 +180,7 @@ impl OperationReason {
             | Self::ClusterForbidden
             | Self::ClusterRejected
             | Self::Evicted
+            | Self::DeletionHeld
             | Self::ClusterUnreachable
             | Self::ClusterConflict
             | Self::RuntimeMissing

@@ -59,7 +59,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 29] = [
         "ledger-node",
         &["ledger-client", "ledger-consensus", "ledger-state", "ledger-storage", "ledger-types"],
     ),
-    ("chart-tests", &["kube-lab"]),
+    ("chart-tests", &["e2e", "hansa-postgres", "kube-lab"]),
     ("load", &["ledger-client", "ledger-types"]),
     ("e2e", &["ledger-client", "ledger-types"]),
     ("pods", &["e2e", "kube-lab"]),

@@ -1,8 +1,9 @@
 //! A program's call and what it said.
 
 use std::{
+    io::Write as _,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -26,9 +27,19 @@ impl Said {
     /// When it cannot be started.
     pub fn of(command: &mut Command) -> Result<Self> {
         let output = command.stdin(Stdio::null()).output();
-        let output = output.with_context(|| format!("{command:?} cannot be started"))?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) })
+        Ok(output.with_context(|| format!("{command:?} cannot be started"))?.into())
+    }
+
+    /// Runs `command` to its end with `input` on its standard input.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not read.
+    pub fn fed(command: &mut Command, input: &str) -> Result<Self> {
+        let [own, out, err] = [(); 3].map(|()| Stdio::piped());
+        let child = command.stdin(own).stdout(out).stderr(err).spawn();
+        let mut child = child.with_context(|| format!("{command:?} cannot be started"))?;
+        child.stdin.take().context("piped above")?.write_all(input.as_bytes())?;
+        Ok(child.wait_with_output()?.into())
     }
 
     /// Its output, if it ended well.
@@ -47,6 +58,13 @@ impl Said {
     pub fn json(self) -> Result<Value> {
         let out = self.well()?;
         serde_json::from_str(&out).with_context(|| format!("this is no JSON: {out}"))
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 

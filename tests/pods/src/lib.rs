@@ -9,7 +9,6 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result};
@@ -18,9 +17,8 @@ use e2e::{
     patience::{DEADLINE, eventually},
     product::{Cluster, Product},
 };
-use kube_lab::{Lab, Status, folder::Folder};
+use kube_lab::Scratch;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Names the archive of the nodes' image.
 const IMAGE_BY: &str = "HANSA_NODE_IMAGE";
@@ -31,57 +29,20 @@ pub struct Pods {
     /// The product; it ends before its cluster.
     pub product: Product,
     /// The cluster.
-    pub lab: Running,
+    pub lab: Scratch,
+    /// The nodes' image that it was registered with.
+    pub image: String,
 }
 
-/// A lab that ends when this is dropped.
-#[derive(Debug)]
-pub struct Running {
-    lab: Lab,
-    status: Status,
-    _folder: TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.lab.down(false);
-    }
-}
-
-impl Running {
-    fn start() -> Result<(Self, Cluster)> {
-        let archive = env::var_os(IMAGE_BY)
-            .with_context(|| format!("{IMAGE_BY} is not set: run `cargo xtask test kube`"))?;
-        let folder = tempfile::tempdir()?;
-        let lab =
-            Lab::new(Folder::new(Some(folder.path().join("lab")))?, programs()?.join("kube-lab"));
-        let status = lab.up(&|what| eprintln!("{what}"))?;
-        let running = Self { lab, status, _folder: folder };
-        let image = running.lab.load_image(Path::new(&archive))?;
-        let kubeconfig = running.status.kubeconfig.clone();
-        let host = running.status.host.clone().context("the lab has no address of this machine")?;
-        Ok((running, Cluster { kubeconfig, host, image }))
-    }
-
-    /// `kubectl …` to its end.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn kubectl(&self, words: &[&str]) -> Result<Said> {
-        let mut command = Command::new(&self.status.kubectl);
-        command.arg("--kubeconfig").arg(&self.status.kubeconfig).args(words);
-        Said::of(&mut command)
-    }
-
-    /// Sends a signal, by its name, to a program of the lab.
-    ///
-    /// # Errors
-    /// When none runs.
-    pub fn signal(&self, program: &str, signal: &str) -> Result<()> {
-        let mut command = self.lab.inside("pkill")?;
-        command.arg(format!("-{signal}")).args(["-x", program]);
-        Said::of(&mut command)?.well().map(drop)
-    }
+/// Starts a lab that has the nodes' image.
+fn start_lab() -> Result<(Scratch, Cluster)> {
+    let archive = env::var_os(IMAGE_BY)
+        .with_context(|| format!("{IMAGE_BY} is not set: run `cargo xtask test kube`"))?;
+    let lab = Scratch::start(programs()?.join("kube-lab"))?;
+    let image = lab.lab().load_image(Path::new(&archive))?;
+    let kubeconfig = lab.status().kubeconfig.clone();
+    let cluster = Cluster { kubeconfig, host: lab.host()?.to_owned(), image };
+    Ok((lab, cluster))
 }
 
 /// A pod of a node.
@@ -101,11 +62,20 @@ impl Pods {
     /// # Errors
     /// When it is not.
     pub fn start(port: u16) -> Result<Self> {
-        let (lab, cluster) = Running::start()?;
-        let pods = Self { product: Product::start_in("pods", port, cluster)?, lab };
+        let (lab, cluster) = start_lab()?;
+        let image = cluster.image.clone();
+        let pods = Self { product: Product::start_in("pods", port, cluster)?, lab, image };
         print!("{}", pods.product.walk()?);
         pods.product.agree()?;
         Ok(pods)
+    }
+
+    /// `kubectl …` to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn kubectl(&self, words: &[&str]) -> Result<Said> {
+        Said::of(self.lab.kubectl().args(words))
     }
 
     /// The pod of a node of the demo, as the API and the cluster tell of it; one that is being
@@ -126,7 +96,7 @@ impl Pods {
         let (namespace, name) = (text("namespace")?, text("pod")?);
         let get = ["get", "pod", &name, "--namespace", &namespace, "--output"];
         let uid = [&get[..], &["jsonpath={.metadata.uid}"]].concat();
-        Ok(Pod { uid: self.lab.kubectl(&uid)?.well()?, namespace, name })
+        Ok(Pod { uid: self.kubectl(&uid)?.well()?, namespace, name })
     }
 
     /// The files of a node's volume, on this machine.
@@ -139,8 +109,8 @@ impl Pods {
         let (namespace, claim) = claim.with_context(|| format!("{node} has no volume: {told}"))?;
         let claim = ["get", "pvc", claim, "--namespace", namespace, "--output"];
         let volume = [&claim[..], &["jsonpath={.spec.volumeName}"]].concat();
-        let volume = self.lab.kubectl(&volume)?.well()?;
-        let volume = self.lab.kubectl(&["get", "pv", &volume, "--output", "json"])?.json()?;
+        let volume = self.kubectl(&volume)?.well()?;
+        let volume = self.kubectl(&["get", "pv", &volume, "--output", "json"])?.json()?;
         let path =
             ["local", "hostPath"].iter().find_map(|kind| volume["spec"][kind]["path"].as_str());
         let path = PathBuf::from(path.with_context(|| format!("no path in {volume}"))?);

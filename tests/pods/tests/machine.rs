@@ -13,10 +13,10 @@ const REASON_TIME_MAX: Duration = Duration::from_secs(60);
 /// that has no machine says so, and all come back when pods are let in again.
 pub(crate) fn drained(pods: &mut Pods) -> Result<()> {
     let names = ["get", "nodes", "--output", "jsonpath={.items[*].metadata.name}"];
-    let machine = pods.lab.kubectl(&names)?.well()?;
+    let machine = pods.kubectl(&names)?.well()?;
     let selected = ["--pod-selector", "hansa.dev/node"];
     let drain = ["drain", &machine, "--ignore-daemonsets", "--timeout=20s"];
-    let drained = pods.lab.kubectl(&[&drain[..], &selected].concat())?;
+    let drained = pods.kubectl(&[&drain[..], &selected].concat())?;
     ensure!(drained.code != Some(0), "it took more than the ledger can lose: {}", drained.out);
     let held = drained.err.contains("disruption budget");
     ensure!(held, "it was not held by the budget: {}", drained.err);
@@ -26,7 +26,7 @@ pub(crate) fn drained(pods: &mut Pods) -> Result<()> {
         let nodes = nodes.collect::<Result<Vec<_>>>()?;
         Ok(nodes.into_iter().find(|node| node["reason"] == "unschedulable"))
     });
-    pods.lab.kubectl(&["uncordon", &machine])?.well()?;
+    pods.kubectl(&["uncordon", &machine])?.well()?;
     let detail = told?["private"]["detail"].as_str().map(str::to_owned);
     ensure!(!detail.context("it comes without evidence")?.is_empty(), "the evidence is empty");
     pods.product.agree()

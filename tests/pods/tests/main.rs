@@ -19,6 +19,7 @@ const TESTS: &[Test<Pods>] = &[
     ("volume::a_changed_byte_is_found_and_repaired", volume::block),
     ("volume::an_edited_row_is_found_and_repaired", volume::row),
     ("restart::all_members_at_once_halt_nothing", restart::all_at_once),
+    ("restart::a_new_image_goes_from_node_to_node", restart::new_image),
     ("machine::emptying_it_stops_at_the_budget", machine::drained),
     ("control_plane::killed_it_adopts_the_same_pods", control_plane::killed),
     (

@@ -14,7 +14,7 @@ const CAUGHT_UP_MAX: usize = 12;
 pub(crate) fn objects(pods: &mut Pods) -> Result<()> {
     let Pod { namespace, .. } = pods.pod("a1")?;
     let all = ["sts,pdb,netpol", "--namespace", &namespace, "--output", "name"];
-    let found = pods.lab.kubectl(&[&["get"][..], &all].concat())?.well()?;
+    let found = pods.kubectl(&[&["get"][..], &all].concat())?.well()?;
     let count = |kind: &str| found.lines().filter(|line| line.starts_with(kind)).count();
     let counted = ["statefulset", "poddisruptionbudget", "networkpolicy"].map(count);
     ensure!(counted == [4, 1, 2], "four nodes of one ledger: {found}");
@@ -29,7 +29,7 @@ pub(crate) fn deleted(pods: &mut Pods) -> Result<()> {
     let before = pods.pod("b1")?;
     let volume = pods.volume("b1")?;
     let delete = ["delete", "pod", &before.name, "--namespace", &before.namespace, "--wait=false"];
-    pods.lab.kubectl(&delete)?.well()?;
+    pods.kubectl(&delete)?.well()?;
     pods.write("while b1 is away")?;
     eventually("b1 has another pod", DEADLINE, || {
         Ok(Some(pods.pod("b1")?).filter(|pod| pod.uid != before.uid))

@@ -1,6 +1,9 @@
-//! Restarts that members ask for without asking one another.
+//! Restarts that members ask for without asking one another, and those that a new image brings.
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use e2e::{
@@ -10,6 +13,8 @@ use e2e::{
 use pods::Pods;
 
 const NODES: [&str; 4] = ["a1", "a2", "b1", "b2"];
+/// How long four restarts one after the other may take.
+const ROLL_TIME_MAX: Duration = Duration::from_secs(300);
 
 fn restart(product: &Product, node: &str) -> Result<Said> {
     let path = format!("demo/main/{node}");
@@ -39,4 +44,33 @@ pub(crate) fn all_at_once(pods: &mut Pods) -> Result<()> {
         ensure!(before.uid != after.uid, "{node} was not restarted");
     }
     Ok(())
+}
+
+/// Every node runs from a new image without anybody asking for it, one after the other, and the ledger
+/// takes every write meanwhile.
+pub(crate) fn new_image(pods: &mut Pods) -> Result<()> {
+    let image = pods.lab.lab().other_image(&pods.image)?;
+    let update = ["cluster", "update", "lab", "--image", &image];
+    pods.product.cli("platform", &update)?.well()?;
+    let began = Instant::now();
+    let mut writes = 0;
+    loop {
+        let images = images(pods)?;
+        if images.len() == NODES.len() && images.iter().all(|own| *own == image) {
+            break;
+        }
+        ensure!(began.elapsed() < ROLL_TIME_MAX, "not every pod has {image}: {images:?}");
+        writes += 1;
+        pods.write(&format!("write {writes} while a new image comes"))?;
+    }
+    ensure!(writes > 0, "nothing was written meanwhile");
+    pods.product.agree()
+}
+
+/// The images of the nodes' pods that are there.
+fn images(pods: &Pods) -> Result<Vec<String>> {
+    let form = r"jsonpath={range .items[*]}{.spec.containers[0].image}{'\n'}{end}";
+    let all = ["get", "pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=hansa-node"];
+    let found = pods.kubectl(&[&all[..], &["--output", form]].concat())?.well()?;
+    Ok(found.lines().map(str::to_owned).collect())
 }

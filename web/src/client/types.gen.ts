@@ -1364,7 +1364,7 @@ export type OperationList = {
 /**
  * Why an operation or a node failed. The list is closed; each has a next action.
  */
-export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'cluster_unreachable' | 'quorum_margin' | 'runtime_missing' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
+export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'deletion_held' | 'cluster_unreachable' | 'quorum_margin' | 'runtime_missing' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
 
 /**
  * Where an operation is.

@@ -35,6 +35,8 @@ pub enum Act {
     None,
     /// Nothing, before its ledger can do without it.
     TakeTurn,
+    /// To start it anew, as soon as its ledger can do without it: a newer image is there.
+    Renew,
     /// To make it so.
     Apply {
         /// Whether it should run.
@@ -65,13 +67,17 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     let quiet = |act, phase, settled| Plan { act, phase, reason: None, settled };
     match (facts.desired, facts.workload) {
         (RunState::Deleted, None) => quiet(Act::None, NodePhase::Deleted, true),
-        (RunState::Deleted, Some(_)) => quiet(Act::Remove, NodePhase::Deleting, false),
+        (RunState::Deleted, Some(workload)) => Plan {
+            reason: trouble(workload),
+            ..quiet(Act::Remove, NodePhase::Deleting, false)
+        },
         (RunState::Stopped, None) => quiet(Act::None, NodePhase::Stopped, true),
         (RunState::Stopped, Some(workload)) => {
             let current = workload.generation >= facts.generation;
             let act = if current { Act::None } else { Act::Apply { run: false, mint: false } };
             let stopped = current && workload.state == WorkloadState::Stopped;
-            quiet(act, if stopped { NodePhase::Stopped } else { facts.phase }, stopped)
+            let phase = if stopped { NodePhase::Stopped } else { facts.phase };
+            Plan { reason: trouble(workload), ..quiet(act, phase, stopped) }
         }
         (RunState::Running, None) => {
             let act = Act::Apply { run: true, mint: !facts.enrolled };
@@ -101,7 +107,7 @@ fn running(facts: &Facts<'_>, workload: &Workload) -> Plan {
         (true, true, true) => NodePhase::Running,
         (true, true, false) => NodePhase::Enrolled,
         (true, false, _) => NodePhase::Provisioning,
-        // A short restart is no change of what users see; a first start and a start after a stop
+        // A short restart is no change of the phase that users see; a first start and a start after a stop
         // or a failure is.
         (false, _, _) => match facts.phase {
             NodePhase::Running | NodePhase::Enrolled => facts.phase,
@@ -113,7 +119,10 @@ fn running(facts: &Facts<'_>, workload: &Workload) -> Plan {
             | NodePhase::Deleted => NodePhase::Provisioning,
         },
     };
-    Plan { act, phase, reason: waiting(workload), settled: up && facts.enrolled }
+    let reason = trouble(workload).filter(|_| current);
+    let settled = up && facts.enrolled;
+    let act = if settled && act == Act::None && workload.outdated { Act::Renew } else { act };
+    Plan { act, phase, reason, settled }
 }
 
 /// Why a workload counts as failed. A crash or two are mended without a word in the phase.
@@ -123,8 +132,8 @@ fn failure(workload: &Workload) -> Option<OperationReason> {
         Fault::OutOfMemory | Fault::Unresponsive | Fault::Crashed => {
             workload.restarts >= RESTARTS_TOLERATED
         }
-        // It runs meanwhile, in a volume that is not full yet.
-        Fault::VolumeGrowing => false,
+        // It runs meanwhile, in a volume that is not full yet; or ends as soon as it is let go.
+        Fault::VolumeGrowing | Fault::DeletionHeld => false,
         Fault::ProgramMissing
         | Fault::PortsExhausted
         | Fault::DiskFull
@@ -140,10 +149,9 @@ fn failure(workload: &Workload) -> Option<OperationReason> {
     fails.then_some(reason_of(fault))
 }
 
-/// What a workload that runs still waits for.
-fn waiting(workload: &Workload) -> Option<OperationReason> {
-    let fault = workload.trouble.as_ref()?.fault;
-    (fault == Fault::VolumeGrowing).then_some(reason_of(fault))
+/// What a workload that has not failed is troubled by: one that was started again says why.
+fn trouble(workload: &Workload) -> Option<OperationReason> {
+    workload.trouble.as_ref().map(|trouble| reason_of(trouble.fault))
 }
 
 const fn reason_of(fault: Fault) -> OperationReason {
@@ -160,6 +168,7 @@ const fn reason_of(fault: Fault) -> OperationReason {
         Fault::Forbidden => OperationReason::ClusterForbidden,
         Fault::Rejected => OperationReason::ClusterRejected,
         Fault::Evicted => OperationReason::Evicted,
+        Fault::DeletionHeld => OperationReason::DeletionHeld,
         Fault::OutOfMemory => OperationReason::OutOfMemory,
         Fault::Unresponsive => OperationReason::Unresponsive,
         Fault::Crashed => OperationReason::NodeCrashed,
@@ -209,6 +218,7 @@ mod tests {
             generation: generation.into(),
             state,
             placement: Placement::default(),
+            outdated: false,
             restarts: 0,
             trouble: None,
         }
@@ -266,7 +276,7 @@ mod tests {
         }
     }
 
-    /// One crash is mended silently; a node that keeps ending says why, and what cannot be mended
+    /// One crash is mended, and told while it is news; a node that keeps ending says why, and what cannot be mended
     /// by trying says so at once.
     #[test]
     fn a_node_that_keeps_ending_has_failed_with_a_reason() {
@@ -276,7 +286,8 @@ mod tests {
         ill.restarts = 1;
         let phase = NodePhase::Running;
         let before = Facts { phase, enrolled: true, ..facts(RunState::Running, Some(&ill)) };
-        assert_eq!(plan(&before).phase, NodePhase::Running);
+        let once = plan(&before);
+        assert_eq!((once.phase, once.reason), (phase, Some(OperationReason::NodeCrashed)));
         let mut worse = ill.clone();
         worse.restarts = RESTARTS_TOLERATED;
         let after = plan(&Facts { workload: Some(&worse), ..before });
@@ -311,6 +322,37 @@ mod tests {
         assert_eq!(refused(NodePhase::Running, &nobody), None, "another controller runs it");
     }
 
+    /// A newer image reaches every node by itself, but only one that runs as it should: what is being
+    /// changed takes it up on the way.
+    #[test]
+    fn a_node_of_an_older_image_is_renewed_once_it_is_settled() {
+        let mut old = workload(WorkloadState::Running, 2);
+        old.outdated = true;
+        let settled = Facts { enrolled: true, has_genesis: true, ..facts(RunState::Running, Some(&old)) };
+        assert_eq!(plan(&settled).act, Act::Renew);
+        assert!(plan(&settled).settled, "what was wished for has come true");
+        let enrolling = Facts { enrolled: false, token_valid: true, ..settled };
+        assert_eq!(plan(&enrolling).act, Act::None);
+        let restarting = Facts { generation: 3.into(), has_turn: true, ..settled };
+        assert_eq!(plan(&restarting).act, Act::Apply { run: true, mint: false });
+        let stopped = Facts { desired: RunState::Stopped, generation: 3.into(), ..settled };
+        assert_eq!(plan(&stopped).act, Act::Apply { run: false, mint: false });
+    }
+
+    /// Whoever waits for a node's end learns what holds it; it has not failed, it goes on when it may.
+    #[test]
+    fn an_end_that_is_held_is_told() {
+        let mut held = workload(WorkloadState::Stopping, 2);
+        let detail = "Pod n/a1-0: finaliser example.com/audit".to_owned();
+        held.trouble = Some(Trouble { fault: Fault::DeletionHeld, detail });
+        for desired in [RunState::Deleted, RunState::Stopped, RunState::Running] {
+            let facts = Facts { phase: NodePhase::Running, ..facts(desired, Some(&held)) };
+            let plan = plan(&facts);
+            assert_eq!(plan.reason, Some(OperationReason::DeletionHeld), "{desired:?}");
+            assert_ne!(plan.phase, NodePhase::Failed, "{desired:?}");
+        }
+    }
+
     /// A volume that grows is no failure, and whoever asked for it is told what it waits for.
     #[test]
     fn a_growing_volume_is_told_of_a_node_that_runs() {
@@ -318,6 +360,6 @@ mod tests {
         growing.trouble =
             Some(Trouble { fault: Fault::VolumeGrowing, detail: "10 of 20".to_owned() });
         assert_eq!(failure(&growing), None);
-        assert_eq!(waiting(&growing), Some(OperationReason::VolumeGrowing));
+        assert_eq!(trouble(&growing), Some(OperationReason::VolumeGrowing));
     }
 }

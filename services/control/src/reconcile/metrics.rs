@@ -6,11 +6,12 @@ use hansa_types::OperationState;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Every reconciler that looks.
-const RECONCILERS: [&str; 9] = [
+const RECONCILERS: [&str; 10] = [
     "clusters",
     "consortiums",
     "ledgers",
     "nodes",
+    "corrections",
     "launches",
     "operations",
     "observe",

@@ -5,6 +5,7 @@
 //! guarded by revisions and leases.
 
 mod cluster;
+mod correction;
 mod ending;
 mod housekeeping;
 mod launch;
@@ -134,6 +135,7 @@ impl Controller {
             self.look("consortiums", self.end_consortiums()).await,
             self.look("ledgers", self.end_ledgers()).await,
             self.look("nodes", self.reconcile_nodes()).await,
+            self.look("corrections", self.record_corrections()).await,
             self.look("launches", self.reconcile_launches()).await,
             self.look("operations", self.reconcile_operations(held)).await,
         ];

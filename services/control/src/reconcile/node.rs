@@ -7,7 +7,7 @@ use hansa_core::{ClusterId, Error, NodeId, Result, external_write, limits};
 use hansa_runtime::{
     Enrolment, Instance, Placement, Runtime, RuntimeError, Size, Workload, WorkloadSpec,
 };
-use hansa_store::{DrivenNode, NodePlacement, NodeRecord};
+use hansa_store::{DrivenNode, NodePlacement, NodeRecord, SystemTx};
 use hansa_types::{NodePhase, OperationReason};
 
 use super::{Controller, log_failure, quorum::voter};
@@ -140,12 +140,16 @@ impl Controller {
             facts.has_turn = true;
         }
         let Plan { act, phase, reason, settled } = plan(&facts);
+        if act == Act::Renew && self.renew(node).await? == Turn::Go {
+            // The next look sees another generation.
+            return Ok(());
+        }
         if phase == NodePhase::Deleted && runtime.observe(node.id).await?.is_some() {
             // A list may be older than the workload: what is gone is gone by a direct question.
             return Ok(external_write!(NodeRemove, runtime.remove(node.id).await)?);
         }
         match act {
-            Act::None | Act::TakeTurn => {}
+            Act::None | Act::TakeTurn | Act::Renew => {}
             Act::Apply { run, mint } => self.apply(&*runtime, node, run, mint).await?,
             Act::Remove => external_write!(NodeRemove, runtime.remove(node.id).await)?,
         }
@@ -153,7 +157,7 @@ impl Controller {
         // What was just asked for is seen in the next look; addresses are known at once.
         let seen = match act {
             Act::Apply { .. } => runtime.observe(node.id).await?,
-            Act::None | Act::TakeTurn | Act::Remove => workload.cloned(),
+            Act::None | Act::TakeTurn | Act::Renew | Act::Remove => workload.cloned(),
         };
         let trouble = seen.as_ref().and_then(|workload| workload.trouble.clone());
         let placement = seen.map(|workload| workload.placement);
@@ -169,20 +173,38 @@ impl Controller {
         Ok(self.record(node, &record).await?)
     }
 
-    /// Asks for a node's turn to be restarted. Of controllers that ask at once each sees what the
-    /// one before has given.
+    /// Asks for a node's turn to be restarted.
     async fn take_turn(&self, node: &DrivenNode) -> Result<Turn> {
         let mut tx = self.tx().await?;
-        tx.ledger_lock_turns(node.ledger).await?;
-        let now = self.now();
-        let others = tx.node_driven_of_ledger(node.ledger, now).await?;
-        let others: Vec<_> = others.iter().filter(|other| other.id != node.id).map(voter).collect();
-        let turn = turn(node.policy, node.validators, &voter(node), &others, now);
+        let turn = self.turn(&mut tx, node).await?;
         if turn == Turn::Go {
             tx.node_take_turn(node).await?;
             external_write!(NodeTurn, tx.commit().await)?;
         }
         Ok(turn)
+    }
+
+    /// Wishes a node anew that runs from an older image, with its turn, if it is its turn. One that
+    /// is in no ledger yet has nobody to wait for.
+    async fn renew(&self, node: &DrivenNode) -> Result<Turn> {
+        let mut tx = self.tx().await?;
+        let turn = if node.has_genesis { self.turn(&mut tx, node).await? } else { Turn::Go };
+        if turn == Turn::Go {
+            tx.node_renew(node, self.now()).await?;
+            external_write!(NodeTurn, tx.commit().await)?;
+            tracing::info!(node.id = %node.id, node.name = %node.name, "renewed: a newer image");
+        }
+        Ok(turn)
+    }
+
+    /// Whether it is a node's turn. Of controllers that ask at once each sees what the one before has
+    /// given.
+    async fn turn(&self, tx: &mut SystemTx, node: &DrivenNode) -> Result<Turn> {
+        tx.ledger_lock_turns(node.ledger).await?;
+        let now = self.now();
+        let others = tx.node_driven_of_ledger(node.ledger, now).await?;
+        let others: Vec<_> = others.iter().filter(|other| other.id != node.id).map(voter).collect();
+        Ok(turn(node.policy, node.validators, &voter(node), &others, now))
     }
 
     async fn record_wait(&self, node: &DrivenNode, why: String) -> Result<()> {

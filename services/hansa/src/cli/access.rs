@@ -1,25 +1,20 @@
 //! Signing in, and who is signed in.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::{fs, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use hansa_core::Uuid;
 use hansa_types::{ApiKey, ApiKeyCreated, Me, Session};
 use reqwest::header;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::json;
 
 use super::{
     api::{Api, Credential, SESSION_COOKIE},
     failure::{Failure, Outcome},
-    interrupt::or_stopped,
     options::Options,
-    output,
+    output, password,
     profile::{self, Profile, Profiles},
 };
-
-/// Bytes of a password read from a pipe.
-const PASSWORD_BYTES_MAX: u64 = 4_096;
 
 /// Sign in and keep the session in the profile. It ends after 12 hours; machines use API keys.
 #[derive(Debug, Args)]
@@ -33,6 +28,10 @@ pub(crate) struct Login {
     /// Read the password from the standard input instead of asking for it.
     #[arg(long)]
     password_stdin: bool,
+    /// Authority of the API's certificate, PEM, when the system does not know it. The profile keeps
+    /// where it is.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl Login {
@@ -44,8 +43,15 @@ impl Login {
         if base.is_empty() {
             return Err(Failure::usage("where is the API? Set HANSA_API or give --api"));
         }
-        let password = if self.password_stdin { piped()? } else { asked().await? };
-        let api = Api::new(&base, known.ca.as_deref(), Credential::None)?;
+        let ca = match self.ca {
+            Some(path) => Some(fs::canonicalize(&path).map_err(|error| {
+                Failure::usage(format!("--ca {}: {error}", path.display()))
+            })?),
+            None => known.ca.clone(),
+        };
+        let again = ("not signed in", "sign in again with `hansa login`");
+        let password = password::read(self.password_stdin, again).await?;
+        let api = Api::new(&base, ca.as_deref(), Credential::None)?;
         let body = json!({ "tenant": self.tenant, "email": self.email, "password": password });
         let answer = api.post_response("/v1/sessions", &body).await?;
         let cookies = answer.headers().get_all(header::SET_COOKIE);
@@ -58,6 +64,7 @@ impl Login {
         let expires_at = Some(made.expires_at);
         let profile = Profile {
             api: base,
+            ca,
             session: Some(session),
             session_expires_at: expires_at,
             token: None,
@@ -67,57 +74,6 @@ impl Login {
         profiles.write(&path)?;
         eprintln!("signed in until {}", made.expires_at);
         Ok(())
-    }
-}
-
-fn piped() -> Outcome<String> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(PASSWORD_BYTES_MAX).read_to_string(&mut text);
-    read.map_err(|error| Failure::failed(format!("reading the password: {error}")))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Asks at the terminal; what is typed is not shown.
-async fn asked() -> Outcome<String> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("there is no terminal to ask: use --password-stdin"));
-    }
-    // Shown again however this ends, Ctrl-C too.
-    let hidden = Hidden::begin()?;
-    let read = tokio::task::spawn_blocking(|| {
-        let mut text = String::new();
-        std::io::stdin().read_line(&mut text).map(|_| text)
-    });
-    let read = async { read.await.map_err(anyhow::Error::from)?.map_err(|e| terminal(&e)) };
-    let text = or_stopped("not signed in", "sign in again with `hansa login`", read).await;
-    drop(hidden);
-    eprintln!();
-    Ok(text?.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn terminal(error: &dyn std::fmt::Display) -> Failure {
-    Failure::failed(format!("the terminal: {error}"))
-}
-
-/// A terminal that does not show what is typed.
-struct Hidden(Termios);
-
-impl Hidden {
-    fn begin() -> Outcome<Self> {
-        let stdin = std::io::stdin();
-        eprint!("password: ");
-        let _ = std::io::stderr().flush();
-        let shown = tcgetattr(&stdin).map_err(|error| terminal(&error))?;
-        let mut hidden = shown.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Now, &hidden).map_err(|error| terminal(&error))?;
-        Ok(Self(shown))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) enum Cluster {
         /// Its kubeconfig from now on; `-` for the standard input.
         #[arg(long, value_name = "FILE", group = "change")]
         kubeconfig: Option<PathBuf>,
-        /// The nodes' image, by its digest. Each takes it up with its next start.
+        /// The nodes' image, by its digest. Nodes take it up one after the other, as their ledgers
+        /// can do without them.
         #[arg(long, value_name = "IMAGE", group = "change")]
         image: Option<String>,
     },

@@ -12,8 +12,10 @@ mod names;
 mod node;
 mod options;
 mod output;
+mod password;
 mod profile;
 mod sql;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,9 @@ pub(crate) enum Verb {
     /// Operations: the progress of what takes long.
     #[command(subcommand)]
     Operation(node::Operation),
+    /// Tenants: the installation's customers, for the operator of the platform.
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     /// API keys, for machines.
     #[command(subcommand)]
     Key(access::Key),
@@ -80,6 +85,7 @@ pub(crate) fn run(verb: Verb, options: &Options) -> ExitCode {
             Verb::Node(verb) => verb.run(options).await,
             Verb::Cluster(verb) => verb.run(options).await,
             Verb::Operation(verb) => verb.run(options).await,
+            Verb::Tenant(verb) => verb.run(options).await,
             Verb::Key(verb) => verb.run(options).await,
             Verb::Sql(verb) => verb.run(options).await,
         }

@@ -32,6 +32,7 @@ use k8s_openapi::{
 pub(crate) use budget::budget;
 pub(crate) use claim::size as volume_size;
 pub(crate) use config_map::{HTTP_PORT, METRICS_PORT, P2P_PORT};
+pub(crate) use quantity::is_less;
 pub(crate) use stateful_set::CONTAINER;
 
 use crate::{

@@ -180,6 +180,60 @@ fn trouble_is_told_as_what_it_is() {
     }
 }
 
+/// A new image reaches nodes only if somebody sees that they run from the old one.
+#[test]
+fn a_pod_of_an_older_image_is_outdated() {
+    let image = |name: &str| json!({ "containers": [{ "name": "node", "image": name }] });
+    let mut world = World::container(A_MINUTE_AGO, running(A_MINUTE_AGO), json!({}), 0);
+    assert!(!world.clone().told().outdated, "nothing is known of a newer one");
+    world.pod.as_mut().unwrap()["spec"] = image("hansa.local/hansa-node@sha256:1");
+    for (next, outdated) in [("1", false), ("2", true)] {
+        let next = image(&format!("hansa.local/hansa-node@sha256:{next}"));
+        world.set["spec"] = json!({ "selector": {}, "template": { "spec": next } });
+        assert_eq!(world.clone().told().outdated, outdated);
+        assert!(!World { run: false, ..world.clone() }.told().outdated, "it ends anyway");
+    }
+}
+
+/// One that hangs is told before its machine ends it, however long it has run.
+#[test]
+fn one_that_hangs_is_told_while_it_runs() {
+    let well = World::container(A_MINUTE_AGO, running(A_MINUTE_AGO), json!({}), 0);
+    let words = "Liveness probe failed: context deadline exceeded";
+    let hung = well.clone().event("Warning", "Unhealthy", words).told();
+    assert_eq!(hung.state, WorkloadState::Running);
+    let trouble = hung.trouble.expect("it does not answer");
+    assert_eq!((trouble.fault, trouble.detail.as_str()), (Fault::Unresponsive, words));
+    let mut before = well.event("Warning", "Unhealthy", words);
+    before.events[0]["lastTimestamp"] = json!("2026-11-26T23:59:00Z");
+    assert_eq!(before.told().trouble, None, "it has answered since");
+}
+
+/// What is being ended and does not end is somebody's to let go: whom, the cluster says.
+#[test]
+fn what_holds_an_end_is_named() {
+    let long_ago = "2026-11-26T23:59:30Z";
+    let ending = |at: &str| {
+        let mut world = World::container(A_MINUTE_AGO, running(A_MINUTE_AGO), json!({}), 0);
+        world.pod.as_mut().unwrap()["metadata"]["deletionTimestamp"] = json!(at);
+        World { run: false, ..world }
+    };
+    assert_eq!(ending(JUST_NOW).told().trouble, None, "it is ending as all do");
+    let detail = |world: World| {
+        let trouble = world.told().trouble.expect("somebody holds it");
+        assert_eq!(trouble.fault, Fault::DeletionHeld);
+        trouble.detail
+    };
+    assert!(detail(ending(long_ago)).contains("its machine is machine"));
+    let mut held = ending(long_ago);
+    held.pod.as_mut().unwrap()["metadata"]["finalizers"] = json!(["example.com/audit"]);
+    assert_eq!(detail(held), "Pod a1-0 is held by example.com/audit");
+    let mut set = World { run: true, ..World::without_pod() };
+    set.set = json!({ "metadata": { "name": "a1", "deletionTimestamp": long_ago,
+                                    "finalizers": ["foregroundDeletion", "example.com/audit"] } });
+    assert_eq!(detail(set), "StatefulSet a1 is held by example.com/audit");
+}
+
 /// A start that goes as all starts do must not be told as a failure: it would end the operation.
 #[test]
 fn an_ordinary_start_is_no_trouble() {
@@ -203,7 +257,9 @@ fn a_node_that_runs_well_has_no_past() {
     let well = World::container(A_MINUTE_AGO, running(A_MINUTE_AGO), ended("Error", "boom"), 3);
     let told = well.clone().told();
     assert_eq!((told.restarts, told.trouble), (0, None));
-    let growing = well.claim(json!({ "phase": "Bound", "capacity": { "storage": "1Gi" } })).told();
+    let has = |size: &str| json!({ "phase": "Bound", "capacity": { "storage": size } });
+    assert_eq!(well.clone().claim(has("2147483648")).told().trouble, None, "it has its 2 GiB");
+    let growing = well.claim(has("1Gi")).told();
     let trouble = growing.trouble.expect("it waits for the storage driver");
     assert_eq!(trouble.fault, Fault::VolumeGrowing, "{trouble:?}");
     assert!(trouble.detail.contains("1Gi") && trouble.detail.contains("2Gi"), "{trouble:?}");

@@ -198,6 +198,26 @@ impl SystemTx {
         if given.rows_affected() == 1 { Ok(()) } else { Err(Error::Stale) }
     }
 
+    /// Wishes a node as it is anew, with the turn for that, if nothing has changed since it was read.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] when something has: look again.
+    pub async fn node_renew(&mut self, node: &DrivenNode, now: Timestamp) -> Result<()> {
+        let renewed = sqlx::query(
+            "UPDATE node SET generation = generation + 1, turn_generation = generation + 1, \
+             revision = revision + 1 WHERE id = $1 AND revision = $2",
+        )
+        .bind(node.id.uuid())
+        .bind(node.revision.get())
+        .execute(self.connection())
+        .await
+        .map_err(database)?;
+        if renewed.rows_affected() != 1 {
+            return Err(Error::Stale);
+        }
+        self.event_insert(&node.changed(now)).await
+    }
+
     /// Records what a node is doing, if nothing has changed since it was read. What was heard of an
     /// earlier generation is forgotten when a newer one is done: it says nothing about that.
     ///

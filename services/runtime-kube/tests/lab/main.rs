@@ -2,9 +2,10 @@
 //!
 //! `cargo xtask test kube` makes the image and names it here.
 
+mod role;
+
 use std::{
     path::PathBuf,
-    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use hansa_runtime::{
 };
 use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
 use hansa_types::{ClusterSettings, Expose, ImageDigest, Spread};
-use kube_lab::{Lab, Status, folder::Folder};
+use kube_lab::Scratch;
 
 /// A deadline that a slow machine meets too.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -24,42 +25,32 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const IMAGE_BY: &str = "HANSA_NODE_IMAGE";
 
 struct Cluster {
-    lab: Lab,
-    status: Status,
+    lab: Scratch,
     image: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = self.lab.down(false);
-    }
+    /// How the driver reaches it: with the rights that the chart gives.
+    kubeconfig: String,
 }
 
 impl Cluster {
     fn start() -> Self {
         let archive = std::env::var_os(IMAGE_BY)
             .unwrap_or_else(|| panic!("{IMAGE_BY} is not set: run `cargo xtask test kube`"));
-        let folder = tempfile::tempdir().unwrap();
-        let lab = Lab::new(Folder::new(Some(folder.path().join("lab"))).unwrap(), program());
-        let status = lab.up(&|what| eprintln!("{what}")).expect("the machine can run a lab");
-        let image = lab.load_image(&PathBuf::from(archive)).expect("an archive");
-        Self { lab, status, image, _folder: folder }
+        let lab = Scratch::start(program()).expect("the machine can run a lab");
+        let image = lab.lab().load_image(&PathBuf::from(archive)).expect("an archive");
+        let kubeconfig = role::kubeconfig(&lab);
+        Self { lab, image, kubeconfig }
     }
 
     fn kubectl(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(&self.status.kubectl);
-        command.arg("--kubeconfig").arg(&self.status.kubeconfig).args(arguments);
-        let output = command.output().expect("kubectl runs");
+        let output = self.lab.kubectl().args(arguments).output().expect("kubectl runs");
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kubectl {}: {complaint}", arguments.join(" "));
         String::from_utf8(output.stdout).expect("kubectl speaks UTF-8")
     }
 
     fn config(&self) -> KubeConfig {
-        let kubeconfig = std::fs::read_to_string(&self.status.kubeconfig).unwrap();
         KubeConfig {
-            access: Access::Kubeconfig(Secret::from(kubeconfig)),
+            access: Access::Kubeconfig(Secret::from(self.kubeconfig.clone())),
             installation: "conformance".to_owned(),
             settings: ClusterSettings {
                 image: ImageDigest::try_from(self.image.clone()).expect("a digest"),
@@ -80,7 +71,7 @@ impl Cluster {
             panic!("no container runs: {workload:?}")
         };
         let id = id.trim_start_matches("containerd://");
-        let mut ctr = self.lab.inside("ctr").expect("the lab runs");
+        let mut ctr = self.lab.lab().inside("ctr").expect("the lab runs");
         ctr.args(["--address", kube_lab::CONTAINERD, "--namespace", "k8s.io", "tasks", "kill"]);
         let killed = ctr.args(["--signal", "SIGKILL", id]).status().expect("ctr runs");
         assert!(killed.success(), "the container {id} could not be killed");
@@ -160,6 +151,12 @@ async fn edits_and_deletions_by_hand_are_corrected(cluster: &Cluster, runtime: &
             assert!(began.elapsed() < DEADLINE, "the deleted {kind} did not come back");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+    let told = runtime.corrections();
+    let of_node: Vec<_> = told.iter().filter(|correction| correction.node == spec.node).collect();
+    for what in ["StatefulSet", "Service", "ConfigMap"] {
+        let is_told = of_node.iter().any(|correction| correction.what.contains(what));
+        assert!(is_told, "nobody was told of the {what}: {of_node:?}");
     }
     Patient(runtime).remove(spec.node).await;
 }
