@@ -204,7 +204,13 @@ impl Lab {
         let other = format!("{name}:other");
         let images = |words: &[&str]| -> Result<String> {
             let mut ctr = self.inside("ctr")?;
-            ctr.args(["--address", crate::components::CONTAINERD, "--namespace", "k8s.io", "images"]);
+            ctr.args([
+                "--address",
+                crate::components::CONTAINERD,
+                "--namespace",
+                "k8s.io",
+                "images",
+            ]);
             let output = ctr.args(words).output().context("nsenter cannot be run")?;
             let complaint = String::from_utf8_lossy(&output.stderr);
             ensure!(output.status.success(), "{}: {complaint}", words.join(" "));

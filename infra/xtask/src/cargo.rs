@@ -6,6 +6,12 @@ use std::{
     process::Command,
 };
 
+use anyhow::{Result, ensure};
+
+/// The packages of the programs, always built together: another choice is another choice of their
+/// dependencies' features, and compiles those again.
+const PROGRAMS: [&str; 3] = ["hansa", "ledger-node", "load"];
+
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
     // At run time, as cargo says it: the build may be shared between checkouts.
@@ -33,4 +39,14 @@ pub(crate) fn cargo() -> Command {
     // Set by the outer `cargo run`; the inner one must choose for itself.
     command.env_remove("CARGO_MANIFEST_DIR").env_remove("RUST_RECURSION_COUNT");
     command
+}
+
+/// Builds the programs; their folder.
+pub(crate) fn build_programs(release: bool) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--locked"]);
+    build.args(release.then_some("--release"));
+    build.args(PROGRAMS.iter().flat_map(|program| ["--package", program]));
+    ensure!(build.status()?.success(), "the programs could not be built");
+    Ok(target_folder().join(if release { "release" } else { "debug" }))
 }

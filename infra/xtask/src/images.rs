@@ -14,7 +14,7 @@ use image::{Config, Entry, Image, Layer, Library, shared_libraries};
 
 use crate::{
     asks_for_help,
-    cargo::{cargo, root, target_folder},
+    cargo::{build_programs, root, target_folder},
     packages,
 };
 
@@ -86,14 +86,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 impl Program {
     /// Builds the program and writes its archive; where it is.
     pub(crate) fn make(&self, release: bool) -> Result<PathBuf> {
-        let mut build = cargo();
-        build.args(["build", "--locked", "--package", self.package]);
-        if release {
-            build.arg("--release");
-        }
-        ensure!(build.status()?.success(), "{} could not be built", self.package);
+        let program = build_programs(release)?.join(self.name);
         let profile = if release { "release" } else { "debug" };
-        let program = target_folder().join(profile).join(self.name);
         let folder = target_folder().join("images").join(profile);
         fs::create_dir_all(&folder)?;
         self.write(&program, &folder)

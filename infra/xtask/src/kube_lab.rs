@@ -1,11 +1,11 @@
 //! `kube-lab`: the lab's own program, with what it needs installed first.
 
-use std::{ffi::OsStr, os::unix::process::CommandExt as _, process::Command};
+use std::{ffi::OsStr, os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    cargo::cargo,
+    cargo::{cargo, target_folder},
     packages::{self, LAB},
 };
 
@@ -15,6 +15,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     // Its exit status is an answer, too.
     Err(command(arguments).exec()).context("cargo cannot be started")
+}
+
+/// The lab's own program.
+pub(crate) fn program() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--quiet", "--package", "kube-lab"]);
+    ensure!(build.status()?.success(), "the lab's program could not be built");
+    Ok(target_folder().join("debug/kube-lab"))
 }
 
 /// What the lab says to a question.

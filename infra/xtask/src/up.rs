@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     asks_for_help,
-    cargo::{cargo, root, target_folder},
+    cargo::{build_programs, root, target_folder},
     images, kube_lab, packages,
 };
 
@@ -95,14 +95,15 @@ impl Options {
 }
 
 /// What the lab's cluster is registered as.
-const CLUSTER: &str = "lab";
+pub(crate) const CLUSTER: &str = "lab";
 
 /// The cluster of a lab that runs, with the nodes' image.
 pub(crate) struct Cluster {
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
     /// This machine, seen from the cluster.
-    host: String,
-    image: String,
+    pub(crate) host: String,
+    /// The nodes', by its digest.
+    pub(crate) image: String,
 }
 
 impl Cluster {
@@ -133,9 +134,7 @@ pub(crate) fn up(arguments: &[String]) -> Result<()> {
     packages::install_missing(packages::PROJECT)?;
     let console = console()?;
     say("building the programs");
-    let mut build = cargo();
-    build.args(["build", "--locked", "--package", "hansa", "--package", "ledger-node"]);
-    ensure!(build.status()?.success(), "the programs could not be built");
+    build_programs(false)?;
     let started = if runs(&options)? {
         say("a control plane runs already: adopting it");
         None

@@ -5,7 +5,7 @@
 //! complete by construction, and a point that never fires is found out.
 //!
 //! A process is armed by the environment variable that [`ARMED_BY`] names and dies by `abort` at
-//! its first passage, without running anything more. Unarmed, a passage costs one relaxed load. All
+//! its first passage (or a later one: `kube.apply.before@3`), without running anything more. Unarmed, a passage costs one relaxed load. All
 //! of this exists in builds with debug assertions only: in a release build [`pass`] is empty, and
 //! neither the variable's name nor the state is compiled.
 
@@ -162,7 +162,8 @@ mod armed {
 
     use super::{Edge, Failpoint, Site};
 
-    /// The environment variable that holds the name of the failpoint to die at.
+    /// The environment variable that holds the name of the failpoint to die at, and `@` with the
+    /// number of the passage if it is not the first.
     pub const ARMED_BY: &str = "HANSA_FAILPOINT";
 
     /// Nobody has looked at the environment yet.
@@ -172,6 +173,8 @@ mod armed {
 
     /// Place of the armed failpoint in [`Failpoint::all`].
     static ARMED: AtomicUsize = AtomicUsize::new(UNREAD);
+    /// Passages before the one to die at.
+    static BEFORE: AtomicUsize = AtomicUsize::new(0);
 
     /// Dies here, if this is the failpoint that the process is armed with.
     pub fn pass(site: Site, edge: Edge) {
@@ -180,7 +183,10 @@ mod armed {
             UNREAD => read(),
             place => place,
         };
-        if Failpoint::all().nth(armed) == Some(Failpoint { site, edge }) {
+        let is_armed = Failpoint::all().nth(armed) == Some(Failpoint { site, edge });
+        let one_less = |before: usize| before.checked_sub(1);
+        if is_armed && BEFORE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err()
+        {
             // The last words say that it fired; nothing is flushed or undone after them.
             eprintln!("failpoint {} fired", Failpoint { site, edge });
             std::process::abort();
@@ -192,9 +198,16 @@ mod armed {
     fn read() -> usize {
         let armed = match std::env::var(ARMED_BY) {
             Err(_) => UNARMED,
-            Ok(name) => Failpoint::all()
-                .position(|point| point.to_string() == name)
-                .unwrap_or_else(|| panic!("{ARMED_BY}={name} names no failpoint")),
+            Ok(text) => {
+                let (name, passage) = text.split_once('@').unwrap_or((&text, "1"));
+                let passage = passage.parse().ok().filter(|passage: &usize| *passage > 0);
+                let place = Failpoint::all().position(|point| point.to_string() == name);
+                let (Some(place), Some(passage)) = (place, passage) else {
+                    panic!("{ARMED_BY}={text} names no failpoint")
+                };
+                BEFORE.store(passage - 1, Ordering::Relaxed);
+                place
+            }
         };
         ARMED.store(armed, Ordering::Relaxed);
         armed

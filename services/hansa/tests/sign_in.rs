@@ -59,7 +59,8 @@ fn a_tenant_is_made_with_its_administrator() {
         "phase": "active", "revision": 1, "created_at": "2026-01-01T00:00:00Z",
     });
     let played = Played::new([("POST /v1/tenants", vec![Said::ok(made)])]);
-    let words = ["tenant", "create", "alpha", "--title", "Alpha Bank", "--email", "a@alpha.example"];
+    let words =
+        ["tenant", "create", "alpha", "--title", "Alpha Bank", "--email", "a@alpha.example"];
     played.run(&words).code(2).says(["--password-stdin"]);
     let words = [&words[..], &["--password-stdin", "-o", "name"]].concat();
     let mut child = played.hansa(&words).stdin(Stdio::piped()).spawn().expect("starts");

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use hansa_core::{Clock, NodeId, Timestamp};
 use hansa_runtime::{
-    Correction, Fault, LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload, WorkloadSpec,
-    WorkloadState,
+    Correction, Fault, LOG_LINES_MAX, Quorum, RetainedVolume, Runtime, RuntimeError, Workload,
+    WorkloadSpec, WorkloadState,
 };
 use k8s_openapi::api::{
     apps::v1::StatefulSet,

@@ -51,15 +51,16 @@ pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Times
         placement: placement(expose, wish, seen),
         outdated: wish.run && seen.pod.is_some_and(|pod| is_of_older_image(pod, seen.stateful_set)),
         restarts: if is_well { 0 } else { restarts },
-        trouble: held(seen, now).or_else(|| {
-            let is_ending = seen.stateful_set.metadata.deletion_timestamp.is_some();
-            let found = (wish.run && !is_ending).then(|| trouble(seen, is_well, now))?;
-            found.or_else(|| of_volume(wish, seen.claim))
-        })
-        .map(|(fault, detail)| Trouble {
-            fault,
-            detail: detail.chars().take(DETAIL_MAX).collect(),
-        }),
+        trouble: held(seen, now)
+            .or_else(|| {
+                let is_ending = seen.stateful_set.metadata.deletion_timestamp.is_some();
+                let found = (wish.run && !is_ending).then(|| trouble(seen, is_well, now))?;
+                found.or_else(|| of_volume(wish, seen.claim))
+            })
+            .map(|(fault, detail)| Trouble {
+                fault,
+                detail: detail.chars().take(DETAIL_MAX).collect(),
+            }),
     }
 }
 
@@ -245,7 +246,9 @@ fn of_pod(pod: &Pod, seen: &Seen<'_>, now: Timestamp) -> Option<Found> {
     if status.reason.as_deref() == Some("Evicted") {
         return Some((Fault::Evicted, status.message.clone().unwrap_or_default()));
     }
-    if let Some(found) = container(pod).and_then(|container| of_container(container, seen.events, now)) {
+    if let Some(found) =
+        container(pod).and_then(|container| of_container(container, seen.events, now))
+    {
         return Some(found);
     }
     let unscheduled = status

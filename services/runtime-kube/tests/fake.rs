@@ -133,7 +133,8 @@ async fn whatever_write_fails_the_next_wish_comes_to_the_same_end() {
             let driver = Driver::open(&cluster).await;
             let spec = conformance::spec(ConsortiumId::new(), "whole", NOWHERE);
             let kinds = ["namespaces", "resourcequotas", "limitranges", "networkpolicies"];
-            let kinds = [&kinds[..], &["secrets", "configmaps", "services", "statefulsets"]].concat();
+            let kinds =
+                [&kinds[..], &["secrets", "configmaps", "services", "statefulsets"]].concat();
             let Some(kind) = kinds.get(place) else {
                 assert_eq!(failed, 3 * kinds.len(), "every kind of write was tried");
                 return;
@@ -186,8 +187,7 @@ async fn what_no_watch_told_is_found_by_the_next_list() {
     cluster.forget_history();
     assert!(matches!(driver.runtime.observe(spec.node).await, Err(RuntimeError::Unreachable(_))));
     cluster.fault(None);
-    let is_another =
-        |w: &Workload| runs(w) && w.placement.instance != first.placement.instance;
+    let is_another = |w: &Workload| runs(w) && w.placement.instance != first.placement.instance;
     driver.patient().until(spec.node, "running again", is_another).await;
     until("the service is back", || cluster.all("services").len() == 2).await;
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use hansa_core::{Clock, LedgerId, NodeId, Timestamp};
 
 use crate::{
-    Correction, Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime, RuntimeError,
-    Trouble, Workload, WorkloadSpec, WorkloadState,
+    Correction, Fault, Instance, LOG_LINES_MAX, Placement, Quorum, RetainedVolume, Runtime,
+    RuntimeError, Trouble, Workload, WorkloadSpec, WorkloadState,
 };
 
 /// A runtime without processes: wishes come true at once.

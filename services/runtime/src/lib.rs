@@ -15,8 +15,8 @@ mod workload;
 pub use fake::FakeRuntime;
 pub use node_config::{EnrolmentConfig, Listens, NodeConfig};
 pub use workload::{
-    Correction, Enrolment, Fault, Instance, Placement, Quorum, RetainedVolume, Size, Trouble, Workload,
-    WorkloadSpec, WorkloadState,
+    Correction, Enrolment, Fault, Instance, Placement, Quorum, RetainedVolume, Size, Trouble,
+    Workload, WorkloadSpec, WorkloadState,
 };
 
 use std::fmt::Debug;

@@ -64,7 +64,7 @@ impl Installation {
             url: String::new(),
             lab,
             folder,
-            database: database,
+            database,
         };
         installation.prepare(&authority)?;
         installation.helm(&["install"], &[])?;

@@ -70,7 +70,8 @@ pub(crate) fn new_image(pods: &mut Pods) -> Result<()> {
 /// The images of the nodes' pods that are there.
 fn images(pods: &Pods) -> Result<Vec<String>> {
     let form = r"jsonpath={range .items[*]}{.spec.containers[0].image}{'\n'}{end}";
-    let all = ["get", "pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=hansa-node"];
+    let all =
+        ["get", "pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=hansa-node"];
     let found = pods.kubectl(&[&all[..], &["--output", form]].concat())?.well()?;
     Ok(found.lines().map(str::to_owned).collect())
 }

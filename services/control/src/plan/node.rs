@@ -67,10 +67,9 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     let quiet = |act, phase, settled| Plan { act, phase, reason: None, settled };
     match (facts.desired, facts.workload) {
         (RunState::Deleted, None) => quiet(Act::None, NodePhase::Deleted, true),
-        (RunState::Deleted, Some(workload)) => Plan {
-            reason: trouble(workload),
-            ..quiet(Act::Remove, NodePhase::Deleting, false)
-        },
+        (RunState::Deleted, Some(workload)) => {
+            Plan { reason: trouble(workload), ..quiet(Act::Remove, NodePhase::Deleting, false) }
+        }
         (RunState::Stopped, None) => quiet(Act::None, NodePhase::Stopped, true),
         (RunState::Stopped, Some(workload)) => {
             let current = workload.generation >= facts.generation;
@@ -328,7 +327,8 @@ mod tests {
     fn a_node_of_an_older_image_is_renewed_once_it_is_settled() {
         let mut old = workload(WorkloadState::Running, 2);
         old.outdated = true;
-        let settled = Facts { enrolled: true, has_genesis: true, ..facts(RunState::Running, Some(&old)) };
+        let settled =
+            Facts { enrolled: true, has_genesis: true, ..facts(RunState::Running, Some(&old)) };
         assert_eq!(plan(&settled).act, Act::Renew);
         assert!(plan(&settled).settled, "what was wished for has come true");
         let enrolling = Facts { enrolled: false, token_valid: true, ..settled };

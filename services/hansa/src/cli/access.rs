@@ -44,9 +44,10 @@ impl Login {
             return Err(Failure::usage("where is the API? Set HANSA_API or give --api"));
         }
         let ca = match self.ca {
-            Some(path) => Some(fs::canonicalize(&path).map_err(|error| {
-                Failure::usage(format!("--ca {}: {error}", path.display()))
-            })?),
+            Some(path) => Some(
+                fs::canonicalize(&path)
+                    .map_err(|error| Failure::usage(format!("--ca {}: {error}", path.display())))?,
+            ),
             None => known.ca.clone(),
         };
         let again = ("not signed in", "sign in again with `hansa login`");

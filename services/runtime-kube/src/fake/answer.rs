@@ -93,8 +93,10 @@ fn about(path: &str) -> Result<Response, Refusal> {
             text.iter().for_each(|name| version[name] = json!(""));
             Ok(Json(version).into_response())
         }
-        "/apis" => Ok(Json(json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups }))
-            .into_response()),
+        "/apis" => {
+            Ok(Json(json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups }))
+                .into_response())
+        }
         _ => Err(Refusal::new(404, "NotFound", format!("{path} is not served"))),
     }
 }
@@ -185,8 +187,9 @@ impl Wanted {
     fn fits(&self, object: &Value) -> bool {
         let metadata = &object["metadata"];
         let is_there = self.namespace.as_ref().is_none_or(|n| metadata["namespace"] == n.as_str());
-        let labelled =
-            |(label, value, is): &(String, String, bool)| (metadata["labels"][label] == *value) == *is;
+        let labelled = |(label, value, is): &(String, String, bool)| {
+            (metadata["labels"][label] == *value) == *is
+        };
         is_there && self.labels.iter().all(labelled)
     }
 }
@@ -233,14 +236,14 @@ impl Watched {
 
     fn lines(&mut self) -> Option<(String, bool)> {
         let objects = self.server.objects();
-        let line = |verb: &str, object: &Value| json!({ "type": verb, "object": object }).to_string();
+        let line =
+            |verb: &str, object: &Value| json!({ "type": verb, "object": object }).to_string();
         let Some(changes) = objects.since(self.from) else {
             let gone = status_of(410, "Expired", "too old resource version");
             return Some((line("ERROR", &gone) + "\n", false));
         };
-        let is_meant = |change: &&Change| {
-            change.kind == self.wanted.kind && self.wanted.fits(&change.object)
-        };
+        let is_meant =
+            |change: &&Change| change.kind == self.wanted.kind && self.wanted.fits(&change.object);
         let lines: String = changes
             .filter(is_meant)
             .map(|change| line(change.verb, &change.object) + "\n")

@@ -3,6 +3,7 @@
 //! `cargo xtask test kube` makes the image and names it here.
 
 mod role;
+mod trouble;
 
 use std::{
     path::PathBuf,
@@ -48,6 +49,21 @@ impl Cluster {
         String::from_utf8(output.stdout).expect("kubectl speaks UTF-8")
     }
 
+    /// `kubectl …` with an input.
+    fn fed(&self, arguments: &[&str], input: &str) {
+        role::fed(self.lab.kubectl().args(arguments), input);
+    }
+
+    /// A driver of an installation of its own, with other settings.
+    async fn other(&self, name: &str, change: impl FnOnce(&mut ClusterSettings)) -> Other {
+        let mut config = self.config();
+        config.installation = name.to_owned();
+        change(&mut config.settings);
+        let opened = KubeRuntime::open(config, Arc::new(SystemClock)).await;
+        let (runtime, keeping) = opened.expect("a configuration");
+        Other { runtime, keeping: tokio::spawn(keeping) }
+    }
+
     fn config(&self) -> KubeConfig {
         KubeConfig {
             access: Access::Kubeconfig(Secret::from(self.kubeconfig.clone())),
@@ -67,14 +83,31 @@ impl Cluster {
 
     /// Kills a container as the kernel would.
     fn crash(&self, workload: &Workload) {
+        self.signal(workload, "SIGKILL");
+    }
+
+    /// Sends a signal to the process of a container.
+    fn signal(&self, workload: &Workload, signal: &str) {
         let Some(Instance::Container { id, .. }) = &workload.placement.instance else {
             panic!("no container runs: {workload:?}")
         };
         let id = id.trim_start_matches("containerd://");
         let mut ctr = self.lab.lab().inside("ctr").expect("the lab runs");
         ctr.args(["--address", kube_lab::CONTAINERD, "--namespace", "k8s.io", "tasks", "kill"]);
-        let killed = ctr.args(["--signal", "SIGKILL", id]).status().expect("ctr runs");
-        assert!(killed.success(), "the container {id} could not be killed");
+        let sent = ctr.args(["--signal", signal, id]).status().expect("ctr runs");
+        assert!(sent.success(), "{signal} could not be sent to the container {id}");
+    }
+}
+
+/// A driver that keeps what was wished until this is dropped.
+struct Other {
+    runtime: Arc<KubeRuntime>,
+    keeping: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        self.keeping.abort();
     }
 }
 
@@ -103,7 +136,7 @@ async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults
     edits_and_deletions_by_hand_are_corrected(&cluster, &runtime).await;
     what_is_not_ours_is_left_alone(&cluster, &runtime).await;
     volumes_grow_and_never_shrink(&cluster, &runtime).await;
-    trouble_has_its_reason(&cluster, &runtime).await;
+    trouble::has_its_reason(&cluster, &runtime).await;
     a_budget_says_what_must_stay(&cluster, &runtime).await;
     strangers_are_listed(&cluster).await;
     keeping.abort();
@@ -197,58 +230,6 @@ async fn volumes_grow_and_never_shrink(cluster: &Cluster, runtime: &KubeRuntime)
     let refused = runtime.apply(&spec).await;
     assert!(matches!(refused, Err(RuntimeError::Invalid(_))), "{refused:?}");
     Patient(runtime).remove(spec.node).await;
-}
-
-/// What a cluster cannot do is told in words of the closed list, with the cluster's own evidence.
-async fn trouble_has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
-    let consortium = ConsortiumId::new();
-    let mut large = spec(consortium, "large");
-    large.size.cpu_millis = 60_000;
-    Patient(runtime).apply(&large).await;
-    let mut config = cluster.config();
-    let missing = format!("hansa.local/nowhere@sha256:{}", "0".repeat(64));
-    config.settings.image = ImageDigest::try_from(missing).unwrap();
-    config.installation = "missing".to_owned();
-    let (other, keeping) = KubeRuntime::open(config, Arc::new(SystemClock)).await.unwrap();
-    let keeping = tokio::spawn(keeping);
-    let imageless = spec(ConsortiumId::new(), "imageless");
-    Patient(&*other).apply(&imageless).await;
-    for (runtime, node, fault) in [
-        (runtime, large.node, Fault::Unschedulable),
-        (&*other, imageless.node, Fault::ImageMissing),
-    ] {
-        let told = |w: &Workload| w.trouble.as_ref().is_some_and(|trouble| trouble.fault == fault);
-        let found = Patient(runtime).until(node, &format!("{fault:?}"), told).await;
-        let trouble = found.trouble.expect("looked for");
-        assert!(!trouble.detail.is_empty(), "trouble comes with its evidence");
-        Patient(runtime).remove(node).await;
-    }
-    let crashing = spec(consortium, "crashing");
-    Patient(runtime).apply(&crashing).await;
-    let running = Patient(runtime).until(crashing.node, "running", runs).await;
-    cluster.crash(&running);
-    // Not only how it ended: what the node said last.
-    Patient(runtime)
-        .until(crashing.node, "crashed, with the last lines of its log", |w| {
-            let trouble = w.trouble.as_ref();
-            trouble.is_some_and(|t| t.fault == Fault::Crashed && t.detail.contains("enrol"))
-        })
-        .await;
-    let (namespace, _) = object(&running);
-    cluster.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
-    let began = Instant::now();
-    let refused = loop {
-        match runtime.apply(&spec(consortium, "late")).await {
-            Ok(()) | Err(RuntimeError::Transient(_) | RuntimeError::Unreachable(_)) => {}
-            Err(error) => break error,
-        }
-        assert!(began.elapsed() < DEADLINE, "a namespace that ends takes nodes");
-    };
-    let is_ending = |error: &RuntimeError| {
-        matches!(error, RuntimeError::Refused { fault: Fault::NamespaceTerminating, .. })
-    };
-    assert!(is_ending(&refused), "{refused:?}");
-    keeping.abort();
 }
 
 /// A machine is emptied only as far as the budget lets it; what it says follows what agrees elsewhere.

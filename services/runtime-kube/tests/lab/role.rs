@@ -44,7 +44,8 @@ fn with_token(kubeconfig: &Path, token: &str) -> String {
     config.to_string()
 }
 
-fn fed(command: &mut Command, input: &str) {
+/// Runs a command with an input.
+pub(crate) fn fed(command: &mut Command, input: &str) {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");

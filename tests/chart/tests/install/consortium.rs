@@ -64,10 +64,11 @@ pub(crate) fn agreeing(installation: &Installation) -> Result<()> {
 
 /// The pods of the ledger's nodes with what would change if one were started again.
 pub(crate) fn pods(installation: &Installation) -> Result<String> {
-    let form = r"jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.status.phase} \
-                 {.status.containerStatuses[*].restartCount}{'\n'}{end}";
-    let words = ["get", "pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=hansa-node"];
-    let said: Said = installation.kubectl(&[&words[..], &["--output", form]].concat())?;
+    let fields = "{.metadata.name} {.metadata.uid} {.status.containerStatuses[*].restartCount}";
+    let form = format!(r"jsonpath={{range .items[*]}}{fields}{{'\n'}}{{end}}");
+    let words =
+        ["get", "pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=hansa-node"];
+    let said: Said = installation.kubectl(&[&words[..], &["--output", &form]].concat())?;
     let pods = said.well()?;
     ensure!(pods.lines().count() == 4, "four nodes run: {pods}");
     Ok(pods)

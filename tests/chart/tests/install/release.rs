@@ -58,7 +58,8 @@ fn write(installation: &Installation, done: &AtomicBool) -> Result<u32> {
 /// The digest of the image that the API runs.
 fn running(installation: &Installation) -> Result<String> {
     let image = "jsonpath={.spec.template.spec.containers[0].image}";
-    let words = ["get", "deployment", "hansa-api", "--namespace", "hansa-system", "--output", image];
+    let words =
+        ["get", "deployment", "hansa-api", "--namespace", "hansa-system", "--output", image];
     let image = installation.kubectl(&words)?.well()?;
     Ok(image.split_once('@').context("an image by digest")?.1.to_owned())
 }

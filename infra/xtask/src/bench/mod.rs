@@ -1,7 +1,10 @@
 //! `bench`: measured with the release profile, checked afterwards.
 
+mod kube;
+
 use std::{
     env, fs,
+    path::PathBuf,
     process::{self, Command},
 };
 
@@ -9,13 +12,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     asks_for_help,
-    cargo::{cargo, root, target_folder},
+    cargo::{build_programs, root},
     packages, up,
 };
 
 const HELP: &str = "\
 cargo xtask bench ledger [--seconds N] [--rate N] [-o json|table] …
 cargo xtask bench launch [--count N] [-o json|table]
+cargo xtask bench kube
 cargo xtask bench peers [comet|etcd|postgres [SETTING…]]
 
 ledger: four real node processes and a load generator on this machine: signed transfers between
@@ -25,6 +29,9 @@ line; afterwards all nodes are killed with -9 and restarted, and every promise i
 
 launch: a whole control plane; N times (10), from the accepted launch of four nodes to the first
 block that they agree on.
+
+kube: a cluster of this machine; five launches of four pods, then five deleted pods, each until its node
+agrees again. Needs root and Go.
 
 peers: what else a team might run, on the same machine; infra/peers/README.md says what is compared.
 Needs Go.
@@ -44,6 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     match words[..] {
         ["ledger", ref settings @ ..] => ledger(settings),
         ["launch", ref settings @ ..] => launch(settings),
+        ["kube"] => kube::run(),
         ["peers"] => PEERS.iter().try_for_each(|words| peers(words)),
         ["peers", ref words @ ..] if !words[0].starts_with('-') => peers(words),
         [] => {
@@ -59,18 +67,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Always built together: another choice of packages is another choice of their dependencies'
-/// features, and compiles those again.
-const PROGRAMS: [&str; 3] = ["hansa", "ledger-node", "load"];
-
 /// Builds the programs with the release profile; their folder.
-fn release() -> Result<std::path::PathBuf> {
+fn release() -> Result<PathBuf> {
     packages::install_missing(packages::PROJECT)?;
-    let mut build = cargo();
-    build.args(["build", "--release", "--locked"]);
-    build.args(PROGRAMS.iter().flat_map(|program| ["--package", program]));
-    ensure!(build.status()?.success(), "the programs could not be built");
-    Ok(target_folder().join("release"))
+    build_programs(true)
 }
 
 fn ledger(settings: &[&str]) -> Result<()> {

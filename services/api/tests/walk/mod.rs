@@ -1,10 +1,12 @@
-//! The walk over all failpoints: a controller with the real process driver is a process of its own,
-//! dies right before or right after one external write, and its successor drives to the same end.
+//! The walk over all failpoints: a controller with a real driver is a process of its own, dies right
+//! before or right after one external write, and its successor drives to the same end.
+
+mod place;
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
-    path::{Path, PathBuf},
+    os::unix::process::ExitStatusExt as _,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -12,13 +14,12 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use hansa_clients::HttpVault;
-use hansa_control::{Controller, ControllerConfig, Fleet, NoClusters};
+use hansa_control::{Controller, ControllerConfig};
 use hansa_core::{
-    Clock as _, ManualClock, NodeId, Secret, Timestamp,
-    failpoint::{ARMED_BY, Failpoint},
+    Clock as _, ManualClock, Secret, Timestamp,
+    failpoint::{ARMED_BY, Failpoint, Site},
     limits,
 };
-use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use hansa_store::{
     Pools, Store,
     testing::{API, CONTROLLER, database},
@@ -32,6 +33,7 @@ use crate::{
     fixture::{Installation, Tenant},
     launch::{Agreeing, PlayedNode, agreement},
 };
+use place::{Driving, Place};
 
 /// How this test binary is told what to control.
 const TOLD_BY: &str = "HANSA_WALK";
@@ -39,15 +41,10 @@ const TOLD_BY: &str = "HANSA_WALK";
 const WALKS_AT_ONCE: usize = 6;
 /// How long one wish may take to come true, with a death on its way.
 const STEP_TIME_MAX: Duration = Duration::from_secs(90);
-/// Ports of one walk's nodes.
-const PORTS: u16 = 12;
 /// More than a lease: what the dead one held is free for the next.
 const BETWEEN_LIVES: Duration = Duration::from_secs(60);
 /// SIGABRT (signal(7)): how a process ends at its failpoint.
 const ABORTED: i32 = 6;
-
-/// A node that waits until it is told to end; the test plays what it says.
-const NODE: &str = "#!/bin/sh\ntrap 'kill $!; exit 0' TERM\nwhile :; do sleep 60 & wait $!; done\n";
 
 /// What a controller's process needs to know.
 #[derive(Serialize, Deserialize)]
@@ -55,8 +52,7 @@ struct Told {
     tenant_url: String,
     system_url: String,
     vault: PathBuf,
-    folder: PathBuf,
-    first_port: u16,
+    driving: Driving,
     now_us: i64,
 }
 
@@ -76,14 +72,7 @@ async fn controller_process() {
             ticking.advance(tick);
         }
     });
-    let (runtime, supervised) = ProcessRuntime::open(ProcessRuntimeConfig {
-        program: told.folder.join("node"),
-        folder: told.folder.join("runtime"),
-        ports: told.first_port..told.first_port + PORTS,
-        clock: clock.clone(),
-    })
-    .expect("a folder");
-    tokio::spawn(supervised);
+    let fleet = told.driving.fleet(&clock);
     let login = |url: &str| url.parse().expect("an address");
     let controller = Controller::new(ControllerConfig {
         store: Store::new(Pools {
@@ -92,7 +81,7 @@ async fn controller_process() {
         }),
         clock,
         credential_key: Secret::from(vec![1; 32]),
-        fleet: Fleet::new(Some(runtime), Arc::new(NoClusters)),
+        fleet,
         vault: Arc::new(HttpVault::new(&told.vault).expect("a client")),
         nodes: Arc::new(Agreeing),
         enrolment_url: "http://127.0.0.1:9".to_owned(),
@@ -101,14 +90,24 @@ async fn controller_process() {
     controller.run().await;
 }
 
+/// A passage of a failpoint, from 1.
+#[derive(Clone, Copy, Debug)]
+struct Point(Failpoint, usize);
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.0, self.1)
+    }
+}
+
 /// One installation, driven from the founding of a consortium to the end of everything.
 struct Walk {
     hansa: Installation,
     alpha: Tenant,
     folder: tempfile::TempDir,
-    first_port: u16,
+    place: Place,
     /// Where the controller dies, until it has.
-    armed: Option<Failpoint>,
+    armed: Option<Point>,
     controller: Option<Child>,
 }
 
@@ -127,24 +126,24 @@ struct End {
     intents_open: i64,
     /// Validators of the genesis.
     validators: usize,
-    /// Processes of the first node while the ledger ran, and after its restart.
-    processes: [usize; 2],
-    /// Processes, workloads and retained volumes at the end of the consortium.
+    /// How often the first node ran while the ledger did, and after its restart.
+    running: [usize; 2],
+    /// What runs, workloads and retained volumes at the end of the consortium.
     left: (usize, usize, usize),
     /// Retained volumes before and after the time that they are kept.
     retained: (usize, usize),
 }
 
 impl Walk {
-    async fn new(armed: Option<Failpoint>, place: u16) -> Self {
+    async fn new(
+        armed: Option<Point>,
+        place: impl AsyncFn(&Installation, PathBuf) -> Place,
+    ) -> Self {
         let hansa = Installation::on(database().await).await;
         let alpha = hansa.tenant("alpha").await;
         let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("node");
-        fs::write(&program, NODE).expect("written");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
-        let first_port = 20_000 + place * PORTS;
-        Self { hansa, alpha, folder, first_port, armed, controller: None }
+        let place = place(&hansa, folder.path().to_owned()).await;
+        Self { hansa, alpha, folder, place, armed, controller: None }
     }
 
     /// Starts the controller's process, armed until it has died once.
@@ -154,8 +153,7 @@ impl Walk {
             tenant_url: url(API),
             system_url: url(CONTROLLER),
             vault: self.hansa.vault_socket.clone(),
-            folder: self.folder.path().to_owned(),
-            first_port: self.first_port,
+            driving: self.place.driving(),
             now_us: self.hansa.clock.now().unix_micros(),
         };
         let log = self.folder.path().join("log");
@@ -239,10 +237,6 @@ impl Walk {
         .await
     }
 
-    fn workload(&self, node: &str) -> PathBuf {
-        self.folder.path().join("runtime/nodes").join(node)
-    }
-
     /// Founds, launches, restarts, ends.
     async fn through(mut self) -> End {
         let consortium = self.hansa.consortium(&self.alpha, "demo").await;
@@ -252,15 +246,15 @@ impl Walk {
         let mut nodes = Vec::new();
         for name in ["a1", "a2"] {
             let path = format!("/v1/ledgers/{ledger}/nodes");
-            let asked = self.hansa.post(&self.alpha.token, &path, &json!({ "name": name })).await;
+            let body = json!({ "name": name, "runtime": self.place.name() });
+            let asked = self.hansa.post(&self.alpha.token, &path, &body).await;
             let asked = asked.expect(StatusCode::ACCEPTED);
             nodes.push((asked.text("/target/node_id"), asked.text("/id")));
         }
         for (node, operation) in &nodes {
             let played = PlayedNode::new(node, &self.alpha.id).body();
-            let token = self.workload(node).join("enrolment.token");
             self.until("a node enrols", async |walk| {
-                let token = fs::read_to_string(&token).ok()?;
+                let token = walk.place.token(node)?;
                 let answer = walk.hansa.post(&token, "/enrolment/v1/nodes", &played).await;
                 // As a node does: its certificate is for its addresses, which the next controller
                 // writes down, and the token is read again, since each controller makes its own.
@@ -286,40 +280,40 @@ impl Walk {
         let genesis = self.get(&format!("/v1/ledgers/{ledger}/genesis")).await;
         let genesis = genesis.expect("it is published");
         let validators = genesis["validators"].as_array().map_or(0, Vec::len);
-        let running = processes(&self.workload(&first));
+        let running = self.place.running(&first);
+        if self.place.edit(&first) {
+            let is_back = async |walk: &Self| walk.place.is_as_wished(&first).then_some(());
+            self.until("what was edited by hand is as wished", is_back).await;
+        }
 
         let restart = format!("/v1/nodes/{first}/restart");
         let asked = self.hansa.call(&self.alpha.token, "POST", &restart, &[], None).await;
         let operation = asked.expect(StatusCode::ACCEPTED).text("/id");
         self.succeeded(&operation).await;
-        let restarted = processes(&self.workload(&first));
+        let restarted = self.place.running(&first);
 
         let operation = self.delete(&format!("/v1/ledgers/{ledger}")).await;
         self.succeeded(&operation).await;
         let operation = self.delete(&format!("/v1/consortiums/{consortium}")).await;
         self.succeeded(&operation).await;
-        let runtime = self.folder.path().join("runtime");
-        let left = (
-            processes(&runtime).len(),
-            entries(&runtime.join("nodes")),
-            entries(&runtime.join("retained")),
-        );
+        let left = self.place.left();
 
         // A successor shortly before the end of the retention must not destroy anything yet.
         self.kill();
         self.hansa.clock.advance(limits::VOLUME_RETENTION - Duration::from_hours(1));
-        let old = runtime.join(format!("retained/{}@0", NodeId::new()));
-        fs::create_dir(&old).expect("a volume of long ago");
+        self.place.retain_old();
         self.start();
-        self.until("the volume of long ago is destroyed", async |_| (!old.exists()).then_some(()))
-            .await;
+        self.until("the volume of long ago is destroyed", async |walk| {
+            walk.place.is_old_gone().then_some(())
+        })
+        .await;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let kept = entries(&runtime.join("retained"));
+        let kept = self.place.retained();
         self.kill();
         self.hansa.clock.advance(Duration::from_hours(2));
         self.start();
-        self.until("volumes are destroyed", async |_| {
-            (entries(&runtime.join("retained")) == 0).then_some(())
+        self.until("volumes are destroyed", async |walk| {
+            (walk.place.retained() == 0).then_some(())
         })
         .await;
         // What comes after the last write must have its turn too.
@@ -331,8 +325,7 @@ impl Walk {
         if let Some(point) = self.armed {
             panic!("{point} never fired: the walk must reach it, or it must go from the list");
         }
-        let retained = (kept, entries(&runtime.join("retained")));
-        let [running, restarted] = [running, restarted].map(|found| found.len());
+        let retained = (kept, self.place.retained());
         self.end(validators, [running, restarted], left, retained).await
     }
 
@@ -348,7 +341,7 @@ impl Walk {
     async fn end(
         &self,
         validators: usize,
-        processes: [usize; 2],
+        running: [usize; 2],
         left: (usize, usize, usize),
         retained: (usize, usize),
     ) -> End {
@@ -378,7 +371,7 @@ impl Walk {
             phases: (phases[0].get(0), phases[0].get(1), phases[0].get(2)),
             intents_open: self.count(open).await,
             validators,
-            processes,
+            running,
             left,
             retained,
         }
@@ -389,48 +382,55 @@ impl Drop for Walk {
     /// Whatever the walk was asked, it leaves no process behind.
     fn drop(&mut self) {
         self.kill();
-        for pid in processes(self.folder.path()) {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-        }
+        self.place.end();
     }
-}
-
-/// Node processes whose configuration is in `folder`.
-fn processes(folder: &Path) -> Vec<u32> {
-    let folder = folder.to_str().expect("text");
-    let pids = fs::read_dir("/proc").expect("proc(5)").flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &u32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        words.iter().any(|word| word.starts_with(folder.as_bytes()) && word.ends_with(b"node.toml"))
-    })
-    .collect()
-}
-
-fn entries(folder: &Path) -> usize {
-    fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
 /// A controller may die at any external write: its successor comes to the same end, with nothing
 /// done twice and nothing left over. A failpoint that no walk reaches fails the test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_death_at_any_write_changes_no_end() {
-    let undisturbed = Walk::new(None, 0).await.through().await;
-    let (running, gone) = (undisturbed.processes, undisturbed.left);
-    assert_eq!(running, [1, 1], "one process for one node: {undisturbed:#?}");
-    assert_eq!(gone, (0, 0, 2), "no process, no workload, two volumes: {undisturbed:#?}");
-    assert_eq!(undisturbed.retained, (2, 0), "kept for the time and no longer");
-    // `HANSA_WALK_ONLY=driver.spawn` walks the points whose names begin so.
-    let only = std::env::var("HANSA_WALK_ONLY").unwrap_or_default();
     // Writes to clusters are walked where there is one.
-    let is_of_cluster = |name: &str| name.starts_with("kube.") || name.starts_with("cluster.");
-    let points = Failpoint::all().filter(|point| {
-        let name = point.to_string();
-        name.starts_with(&only) && !is_of_cluster(&name)
+    let points = chosen(|name| !is_of_cluster(name)).map(|point| Point(point, 1));
+    walk_all(points.collect(), Place::processes).await;
+}
+
+/// Writes that make the first node of a consortium: its namespace with three objects, its ledger's
+/// policy, secret, configuration, two services, set.
+const WRITES_OF_A_NODE: usize = 10;
+
+/// The same in a cluster, at every single write that makes a node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_death_at_any_write_to_a_cluster_changes_no_end() {
+    let points = chosen(is_of_cluster).flat_map(|point| {
+        let is_repeated = point.site == Site::KubeApply;
+        (1..=if is_repeated { WRITES_OF_A_NODE } else { 1 }).map(move |n| Point(point, n))
     });
-    let walks = points.zip(1..).map(|(point, place)| async move {
-        (point, Walk::new(Some(point), place).await.through().await)
+    walk_all(points.collect(), Place::cluster).await;
+}
+
+fn is_of_cluster(name: &str) -> bool {
+    name.starts_with("kube.") || name.starts_with("cluster.")
+}
+
+/// Failpoints of some names; `HANSA_WALK_ONLY=driver.spawn` walks those whose names begin so.
+fn chosen(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Failpoint> {
+    let only = std::env::var("HANSA_WALK_ONLY").unwrap_or_default();
+    Failpoint::all().filter(move |point| {
+        let name = point.to_string();
+        name.starts_with(&only) && wanted(&name)
+    })
+}
+
+async fn walk_all(points: Vec<Point>, place: impl AsyncFn(&Installation, PathBuf) -> Place) {
+    let undisturbed = Walk::new(None, &place).await.through().await;
+    assert_eq!(undisturbed.running, [1, 1], "a node runs once: {undisturbed:#?}");
+    let left = (0, 0, 2);
+    assert_eq!(undisturbed.left, left, "nothing runs, two volumes: {undisturbed:#?}");
+    assert_eq!(undisturbed.retained, (2, 0), "kept for the time and no longer");
+    let walks = points.into_iter().map(|point| {
+        let place = &place;
+        async move { (point, Walk::new(Some(point), place).await.through().await) }
     });
     let ends: Vec<_> = stream::iter(walks).buffer_unordered(WALKS_AT_ONCE).collect().await;
     for (point, end) in ends {
