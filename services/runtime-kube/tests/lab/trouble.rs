@@ -82,7 +82,7 @@ async fn too_little_memory(runtime: &KubeRuntime) {
 }
 
 /// Enough for a container to begin, and too little for the node in it.
-const MEMORY_TOO_LITTLE_MIB: u32 = 8;
+const MEMORY_TOO_LITTLE_MIB: u32 = 3;
 
 async fn one_that_hangs(cluster: &Cluster, runtime: &KubeRuntime) {
     let (spec, workload) = running(runtime, "hanging").await;
