@@ -46,17 +46,22 @@ pub(crate) fn all_at_once(pods: &mut Pods) -> Result<()> {
     Ok(())
 }
 
-/// Every node runs from a new image without anybody asking for it, one after the other, and the ledger
-/// takes every write meanwhile.
+/// Every node runs from a new image, and from the old one again, without anybody asking for it; one
+/// goes after the other, and the ledger takes every write meanwhile.
 pub(crate) fn new_image(pods: &mut Pods) -> Result<()> {
-    let image = pods.lab.lab().other_image(&pods.image)?;
-    let update = ["cluster", "update", "lab", "--image", &image];
+    let other = pods.lab.lab().other_image(&pods.image)?;
+    roll(pods, &other)?;
+    roll(pods, &pods.image)
+}
+
+fn roll(pods: &Pods, image: &str) -> Result<()> {
+    let update = ["cluster", "update", "lab", "--image", image];
     pods.product.cli("platform", &update)?.well()?;
     let began = Instant::now();
     let mut writes = 0;
     loop {
         let images = images(pods)?;
-        if images.len() == NODES.len() && images.iter().all(|own| *own == image) {
+        if images.len() == NODES.len() && images.iter().all(|own| own == image) {
             break;
         }
         ensure!(began.elapsed() < ROLL_TIME_MAX, "not every pod has {image}: {images:?}");

@@ -9,13 +9,14 @@ use hansa_runtime::{
 };
 use hansa_runtime_kube::KubeRuntime;
 use hansa_types::{Host, ImageDigest};
+use image::{Config, Entry, Image, Layer};
 
 use crate::{Cluster, DEADLINE, object, runs, spec};
 
 pub(crate) async fn has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
     what_never_comes_up(cluster, runtime).await;
     a_crash(cluster, runtime).await;
-    too_little_memory(runtime).await;
+    too_little_memory(cluster).await;
     one_that_hangs(cluster, runtime).await;
     a_full_quota(cluster, runtime).await;
     a_finaliser(cluster, runtime).await;
@@ -73,16 +74,29 @@ async fn a_crash(cluster: &Cluster, runtime: &KubeRuntime) {
     Patient(runtime).remove(spec.node).await;
 }
 
-async fn too_little_memory(runtime: &KubeRuntime) {
-    let mut small = spec(ConsortiumId::new(), "small");
-    small.size.memory_mib = MEMORY_TOO_LITTLE_MIB;
-    Patient(runtime).apply(&small).await;
-    told(runtime, &small, Fault::OutOfMemory).await;
-    Patient(runtime).remove(small.node).await;
+/// A program that takes more and more memory, whatever it is told.
+async fn too_little_memory(cluster: &Cluster) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut layer = Layer::default();
+    let busybox = std::fs::read("/usr/bin/busybox").expect("the lab needs busybox-static");
+    layer.put("bin/busybox", Entry::File(0o755, busybox)).expect("a file");
+    let words = ["/bin/busybox", "sh", "-c", "x=0123456789; while :; do x=$x$x; done"];
+    let config = Config {
+        entrypoint: words.map(str::to_owned).to_vec(),
+        user: "65532:65532".to_owned(),
+        ..Config::default()
+    };
+    let image = Image { name: "hansa.local/hungry:1".to_owned(), config, layers: vec![layer] };
+    let archive = folder.path().join("hungry.tar");
+    image.write(&archive).expect("an archive");
+    let image = cluster.lab.lab().load_image(&archive).expect("the lab runs");
+    let image = ImageDigest::try_from(image).expect("a digest");
+    let hungry = cluster.other("hungry", |settings| settings.image = image).await;
+    let spec = spec(ConsortiumId::new(), "hungry");
+    Patient(&*hungry.runtime).apply(&spec).await;
+    told(&*hungry.runtime, &spec, Fault::OutOfMemory).await;
+    Patient(&*hungry.runtime).remove(spec.node).await;
 }
-
-/// Enough for a container to begin, and too little for the node in it.
-const MEMORY_TOO_LITTLE_MIB: u32 = 3;
 
 async fn one_that_hangs(cluster: &Cluster, runtime: &KubeRuntime) {
     let (spec, workload) = running(runtime, "hanging").await;

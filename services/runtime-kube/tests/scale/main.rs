@@ -16,7 +16,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 use hansa_core::{ConsortiumId, LedgerId, Secret, SystemClock};
 use hansa_runtime::{
-    Runtime as _, Workload, WorkloadSpec, WorkloadState,
+    Workload, WorkloadSpec, WorkloadState,
     conformance::{self, Patient},
 };
 use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
@@ -63,7 +63,9 @@ impl Played {
         let kwok = kubectl.with_file_name("kwok");
         let mut command = lab.lab().inside(kwok.to_str().expect("UTF-8")).expect("the lab runs");
         command.arg("--kubeconfig").arg(&lab.status().kubeconfig);
-        command.arg("--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake");
+        command.args(["--manage-single-node", "played", "--node-lease-duration-seconds", "40"]);
+        let stages = std::env::current_dir().expect("a folder").join("tests/scale/kwok.yaml");
+        command.arg("--config").arg(stages);
         let kwok = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let kwok = kwok.spawn().expect("kwok");
         let played = Self { lab, kwok };
@@ -75,7 +77,6 @@ impl Played {
                 "apiVersion": "v1", "kind": "Node",
                 "metadata": {
                     "name": "played",
-                    "annotations": { "kwok.x-k8s.io/node": "fake" },
                     "labels": { "kubernetes.io/hostname": "played" },
                 },
                 "status": { "allocatable": room, "capacity": room },
