@@ -28,6 +28,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Row as _};
+use tokio::sync::Semaphore;
 
 use crate::{
     fixture::{Installation, Tenant},
@@ -37,8 +38,9 @@ use place::{Driving, Place};
 
 /// How this test binary is told what to control.
 const TOLD_BY: &str = "HANSA_WALK";
-/// Walks at once: each mostly waits.
+/// Walks at once, of all tests: each mostly waits, and has connections to the one PostgreSQL.
 const WALKS_AT_ONCE: usize = 6;
+static WALKS: Semaphore = Semaphore::const_new(WALKS_AT_ONCE);
 /// How long one wish may take to come true, with a death on its way.
 const STEP_TIME_MAX: Duration = Duration::from_secs(90);
 /// More than a lease: what the dead one held is free for the next.
@@ -423,14 +425,20 @@ fn chosen(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Failpoint> {
 }
 
 async fn walk_all(points: Vec<Point>, place: impl AsyncFn(&Installation, PathBuf) -> Place) {
-    let undisturbed = Walk::new(None, &place).await.through().await;
+    let undisturbed = {
+        let _walks = WALKS.acquire().await.expect("it is never closed");
+        Walk::new(None, &place).await.through().await
+    };
     assert_eq!(undisturbed.running, [1, 1], "a node runs once: {undisturbed:#?}");
     let left = (0, 0, 2);
     assert_eq!(undisturbed.left, left, "nothing runs, two volumes: {undisturbed:#?}");
     assert_eq!(undisturbed.retained, (2, 0), "kept for the time and no longer");
     let walks = points.into_iter().map(|point| {
         let place = &place;
-        async move { (point, Walk::new(Some(point), place).await.through().await) }
+        async move {
+            let _walks = WALKS.acquire().await.expect("it is never closed");
+            (point, Walk::new(Some(point), place).await.through().await)
+        }
     });
     let ends: Vec<_> = stream::iter(walks).buffer_unordered(WALKS_AT_ONCE).collect().await;
     for (point, end) in ends {

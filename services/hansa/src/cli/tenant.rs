@@ -3,9 +3,14 @@
 use clap::Subcommand;
 use hansa_core::Name;
 use hansa_types::Tenant as Found;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{failure::Outcome, options::Options, output, password};
+use super::{
+    failure::Outcome,
+    options::Options,
+    output::{self, Output},
+    password,
+};
 
 const COLUMNS: [output::Column; 4] =
     [("NAME", "/name"), ("TITLE", "/display_name"), ("PHASE", "/phase"), ("ID", "/id")];
@@ -40,6 +45,8 @@ impl Tenant {
         match self {
             Self::List => {
                 let all: Vec<Found> = api.list("/v1/tenants").await?;
+                let all: Vec<Value> =
+                    all.iter().map(|found| shown(options.output, found)).collect();
                 output::many(options.output, &all, &COLUMNS)
             }
             Self::Create { name, title, email, administrator, password_stdin } => {
@@ -56,8 +63,17 @@ impl Tenant {
                     },
                 });
                 let made: Found = api.post("/v1/tenants", &body).await?;
-                output::one(options.output, &made, &COLUMNS)
+                output::one(options.output, &shown(options.output, &made), &COLUMNS)
             }
         }
     }
+}
+
+/// Other verbs take a tenant by its name, not by its id.
+fn shown(output: Output, found: &Found) -> Value {
+    let mut value = json!(found);
+    if let (Output::Name, Some(fields)) = (output, value.as_object_mut()) {
+        fields.remove("id");
+    }
+    value
 }
