@@ -33,8 +33,8 @@ const HELP: &str = "\
 cargo xtask test [PART] [--full]
 
 Parts: check, ledger, control, kube, web, e2e; all of them without a name. Installs missing Debian
-packages first; kube needs root and Go, and builds its own Kubernetes once. Within 45 minutes on 2
-cores from nothing, 20 when warm; docs/testing.md has each part's minutes.
+packages first; kube needs root and Go, and builds its own Kubernetes once. 37 minutes on 2
+cores when warm, half an hour more from nothing; docs/testing.md has each part's minutes.
 --full adds the long runs: 10,000 simulator seeds.
 ";
 

@@ -5,9 +5,9 @@
 //! complete by construction, and a point that never fires is found out.
 //!
 //! A process is armed by the environment variable that [`ARMED_BY`] names and dies by `abort` at
-//! its first passage (or a later one: `kube.apply.before@3`), without running anything more. Unarmed, a passage costs one relaxed load. All
-//! of this exists in builds with debug assertions only: in a release build [`pass`] is empty, and
-//! neither the variable's name nor the state is compiled.
+//! its first passage (or a later one: `kube.apply.before@3`), without running anything more. Unarmed,
+//! a passage costs one relaxed load. All of this exists in builds with debug assertions only: in a
+//! release build [`pass`] is empty, and neither the variable's name nor the state is compiled.
 
 use std::fmt;
 

@@ -121,7 +121,7 @@ pub struct Node {
     pub desired: RunState,
     /// What it is doing.
     pub phase: NodePhase,
-    /// Why it failed.
+    /// Why it failed; of one that has not, what troubles it or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<OperationReason>,
     /// Where its peers reach it, `host:port`.

@@ -55,7 +55,7 @@ pub struct Plan {
     pub act: Act,
     /// For the reader.
     pub phase: NodePhase,
-    /// Why it failed.
+    /// Why it failed, or what troubles it.
     pub reason: Option<OperationReason>,
     /// What should be has come true.
     pub settled: bool,
@@ -275,8 +275,8 @@ mod tests {
         }
     }
 
-    /// One crash is mended, and told while it is news; a node that keeps ending says why, and what cannot be mended
-    /// by trying says so at once.
+    /// One crash is mended, and told while it is news; a node that keeps ending has failed, and what
+    /// cannot be mended by trying says so at once.
     #[test]
     fn a_node_that_keeps_ending_has_failed_with_a_reason() {
         let mut ill = workload(WorkloadState::BackingOff, 2);
