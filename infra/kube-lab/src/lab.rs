@@ -181,17 +181,9 @@ impl Lab {
         let archive = archive.canonicalize().with_context(|| archive.display().to_string())?;
         let described = image::describe(&archive)?;
         let reference = described.reference();
-        let images =
-            ["--address", crate::components::CONTAINERD, "--namespace", "k8s.io", "images"];
-        let mut import = self.inside("ctr")?;
-        import.args(images).arg("import").arg(&archive);
-        let mut tag = self.inside("ctr")?;
-        tag.args(images).args(["tag", "--force", &described.name, &reference]);
-        for mut command in [import, tag] {
-            let output = command.output().context("nsenter cannot be run")?;
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.success(), "{}: {complaint}", archive.display());
-        }
+        let path = archive.to_str().context("a path in UTF-8")?;
+        self.images(&["import", path])?;
+        self.images(&["tag", "--force", &described.name, &reference])?;
         Ok(reference)
     }
 
@@ -202,28 +194,24 @@ impl Lab {
     pub fn other_image(&self, image: &str) -> Result<String> {
         let (name, digest) = image.split_once('@').context("an image by digest")?;
         let other = format!("{name}:other");
-        let images = |words: &[&str]| -> Result<String> {
-            let mut ctr = self.inside("ctr")?;
-            ctr.args([
-                "--address",
-                crate::components::CONTAINERD,
-                "--namespace",
-                "k8s.io",
-                "images",
-            ]);
-            let output = ctr.args(words).output().context("nsenter cannot be run")?;
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.success(), "{}: {complaint}", words.join(" "));
-            Ok(String::from_utf8(output.stdout)?)
-        };
-        images(&["convert", "--uncompress", image, &other])?;
-        let listed = images(&["ls", &format!("name=={other}")])?;
+        self.images(&["convert", "--uncompress", image, &other])?;
+        let listed = self.images(&["ls", &format!("name=={other}")])?;
         let found = listed.split_whitespace().find(|word| word.starts_with("sha256:"));
         let found = found.with_context(|| format!("no digest in {listed}"))?;
         ensure!(found != digest, "it is the same image");
         let reference = format!("{name}@{found}");
-        images(&["tag", "--force", &other, &reference])?;
+        self.images(&["tag", "--force", &other, &reference])?;
         Ok(reference)
+    }
+
+    /// `ctr images …` to its end.
+    fn images(&self, words: &[&str]) -> Result<String> {
+        let mut ctr = self.inside("ctr")?;
+        ctr.args(["--address", crate::components::CONTAINERD, "--namespace", "k8s.io", "images"]);
+        let output = ctr.args(words).output().context("nsenter cannot be run")?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {complaint}", words.join(" "));
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// A program inside the lab's namespaces.

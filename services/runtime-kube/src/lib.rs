@@ -24,6 +24,8 @@ mod names;
 mod observe;
 mod probe;
 mod remove;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod volume;
 mod watch;
 mod wish;

@@ -51,16 +51,10 @@ pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Times
         placement: placement(expose, wish, seen),
         outdated: wish.run && seen.pod.is_some_and(|pod| is_of_older_image(pod, seen.stateful_set)),
         restarts: if is_well { 0 } else { restarts },
-        trouble: held(seen, now)
-            .or_else(|| {
-                let is_ending = seen.stateful_set.metadata.deletion_timestamp.is_some();
-                let found = (wish.run && !is_ending).then(|| trouble(seen, is_well, now))?;
-                found.or_else(|| of_volume(wish, seen.claim))
-            })
-            .map(|(fault, detail)| Trouble {
-                fault,
-                detail: detail.chars().take(DETAIL_MAX).collect(),
-            }),
+        trouble: trouble(wish, seen, is_well, now).map(|(fault, detail)| {
+            let detail = detail.chars().take(DETAIL_MAX).collect();
+            Trouble { fault, detail }
+        }),
     }
 }
 
@@ -225,7 +219,17 @@ fn held(seen: &Seen<'_>, now: Timestamp) -> Option<Found> {
     }
 }
 
-fn trouble(seen: &Seen<'_>, is_well: bool, now: Timestamp) -> Option<Found> {
+fn trouble(wish: &Wish, seen: &Seen<'_>, is_well: bool, now: Timestamp) -> Option<Found> {
+    let is_to_run = wish.run && seen.stateful_set.metadata.deletion_timestamp.is_none();
+    match held(seen, now) {
+        // Of one that is to end, only what keeps it from that.
+        None if is_to_run => of_run(seen, is_well, now).or_else(|| of_volume(wish, seen.claim)),
+        found => found,
+    }
+}
+
+/// Why a node that is to run does not, or not well.
+fn of_run(seen: &Seen<'_>, is_well: bool, now: Timestamp) -> Option<Found> {
     match seen.pod {
         // What happened before is over.
         Some(_) if is_well => None,

@@ -1,8 +1,7 @@
 //! `bench kube`: nodes in a cluster of this machine, measured with the release profile.
 
 use std::{
-    env, fs,
-    process::{self, Command},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -27,23 +26,13 @@ pub(super) fn run() -> Result<()> {
     let node = images::NODE.make(true)?;
     let lab = Scratch::start(lab::program()?)?;
     let image = lab.lab().load_image(&node)?;
-    let state = env::temp_dir().join(format!("hansa-bench-{}", process::id()));
-    let options = up::Options {
-        program: release.join("hansa"),
-        detach: true,
-        demo: false,
-        state: Some(state.clone()),
-        port: Some(PORT.to_owned()),
-        kube: true,
-    };
     let Status { kubeconfig, .. } = lab.status();
     let cluster =
         up::Cluster { kubeconfig: kubeconfig.clone(), host: lab.host()?.to_owned(), image };
-    let measured = up::start(&options, None, Some(&cluster))
-        .and_then(|_| launches(&options).and_then(|()| deleted_pods(&options, &lab)));
-    up::stop(&options)?;
-    fs::remove_dir_all(&state)?;
-    measured
+    super::installed(release, PORT, Some(&cluster), |options| {
+        launches(options)?;
+        deleted_pods(options, &lab)
+    })
 }
 
 fn launches(options: &up::Options) -> Result<()> {

@@ -82,22 +82,33 @@ fn ledger(settings: &[&str]) -> Result<()> {
 }
 
 fn launch(settings: &[&str]) -> Result<()> {
-    let release = release()?;
+    installed(release()?, LAUNCH_PORT, None, |options| {
+        let measured = options.dev().arg("measure-launches").args(settings).status()?;
+        ensure!(measured.success(), "the measurement failed");
+        Ok(())
+    })
+}
+
+/// Measures something of an installation that is made for it, and ended whatever comes of it.
+fn installed(
+    programs: PathBuf,
+    port: &str,
+    cluster: Option<&up::Cluster>,
+    measure: impl FnOnce(&up::Options) -> Result<()>,
+) -> Result<()> {
     let state = env::temp_dir().join(format!("hansa-bench-{}", process::id()));
     let options = up::Options {
-        program: release.join("hansa"),
+        program: programs.join("hansa"),
         detach: true,
         demo: false,
         state: Some(state.clone()),
-        port: Some(LAUNCH_PORT.to_owned()),
-        kube: false,
+        port: Some(port.to_owned()),
+        kube: cluster.is_some(),
     };
-    let measured = up::start(&options, None, None)
-        .and_then(|_| Ok(options.dev().arg("measure-launches").args(settings).status()?));
+    let measured = up::start(&options, None, cluster).and_then(|_| measure(&options));
     up::stop(&options)?;
     fs::remove_dir_all(&state)?;
-    ensure!(measured?.success(), "the measurement failed");
-    Ok(())
+    measured
 }
 
 fn peers(words: &[&str]) -> Result<()> {

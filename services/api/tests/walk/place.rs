@@ -33,6 +33,9 @@ const NODE: &str = "#!/bin/sh\ntrap 'kill $!; exit 0' TERM\nwhile :; do sleep 60
 const CLUSTER: &str = "lab";
 /// The client service, which somebody deletes.
 const EDITED: &str = "services";
+const CLAIMS: &str = "persistentvolumeclaims";
+/// The claim of long ago.
+const OLD: &str = "data-old-0";
 
 /// Where nodes run.
 pub(super) enum Place {
@@ -194,18 +197,24 @@ impl Place {
         match self {
             Self::Processes { folder, .. } => entries(&folder.join("runtime/retained")),
             Self::Cluster(cluster) => {
-                let claims = cluster.all("persistentvolumeclaims");
-                let is_retained =
-                    |claim: &&Value| claim["metadata"]["labels"]["hansa.dev/retained"] == "true";
-                claims.iter().filter(is_retained).count()
+                cluster.all(CLAIMS).iter().filter(|claim| is_retained(claim)).count()
             }
         }
     }
 
-    /// Puts a volume of long ago among them, where that can be done.
+    /// Puts a volume of long ago among them.
     pub(super) fn retain_old(&self) {
-        if let Self::Processes { folder, .. } = self {
-            fs::create_dir(old(folder)).expect("a volume of long ago");
+        match self {
+            Self::Processes { folder, .. } => {
+                fs::create_dir(old(folder)).expect("a volume of long ago");
+            }
+            Self::Cluster(cluster) => {
+                let found = cluster.all(CLAIMS).into_iter().find(is_retained);
+                let mut claim = found.expect("a volume of late");
+                let namespace = claim["metadata"]["namespace"].as_str().expect("text").to_owned();
+                claim["metadata"]["annotations"]["hansa.dev/retained-since"] = json!("0");
+                cluster.make(CLAIMS, &namespace, OLD, claim);
+            }
         }
     }
 
@@ -213,7 +222,9 @@ impl Place {
     pub(super) fn is_old_gone(&self) -> bool {
         match self {
             Self::Processes { folder, .. } => !old(folder).exists(),
-            Self::Cluster(_) => true,
+            Self::Cluster(cluster) => {
+                !cluster.all(CLAIMS).iter().any(|claim| claim["metadata"]["name"] == OLD)
+            }
         }
     }
 
@@ -224,6 +235,10 @@ impl Place {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
     }
+}
+
+fn is_retained(claim: &Value) -> bool {
+    claim["metadata"]["labels"]["hansa.dev/retained"] == "true"
 }
 
 fn of_node(cluster: &FakeCluster, plural: &str, node: &str) -> Vec<Value> {

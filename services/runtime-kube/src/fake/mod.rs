@@ -136,6 +136,15 @@ impl FakeCluster {
         self.server.objects().all(kind(plural)).cloned().collect()
     }
 
+    /// Makes an object by hand, as it is.
+    ///
+    /// # Panics
+    /// When no such kind is served.
+    pub fn make(&self, plural: &str, namespace: &str, name: &str, object: Value) {
+        let key = Key::new(kind(plural), namespace, name);
+        self.server.change(|objects| objects.put(key, object));
+    }
+
     /// Changes an object by hand.
     ///
     /// # Panics

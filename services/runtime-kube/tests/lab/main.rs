@@ -13,11 +13,14 @@ use std::{
 
 use hansa_core::{ConsortiumId, Secret, SystemClock};
 use hansa_runtime::{
-    Fault, Instance, Quorum, Runtime as _, RuntimeError, Workload, WorkloadSpec, WorkloadState,
+    Fault, Instance, Quorum, Runtime as _, RuntimeError, Workload, WorkloadSpec,
     conformance::{self, Harness, Patient},
 };
-use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
-use hansa_types::{ClusterSettings, Expose, ImageDigest, Spread};
+use hansa_runtime_kube::{
+    Access, KubeConfig, KubeRuntime,
+    testing::{self, object, runs},
+};
+use hansa_types::ClusterSettings;
 use kube_lab::Scratch;
 
 /// A deadline that a slow machine meets too.
@@ -68,15 +71,7 @@ impl Cluster {
         KubeConfig {
             access: Access::Kubeconfig(Secret::from(self.kubeconfig.clone())),
             installation: "conformance".to_owned(),
-            settings: ClusterSettings {
-                image: ImageDigest::try_from(self.image.clone()).expect("a digest"),
-                storage_class: None,
-                spread: Spread::Preferred,
-                expose: Expose::ClusterIp,
-                clients: Vec::new(),
-                peers: Vec::new(),
-                watchers: Vec::new(),
-            },
+            settings: testing::settings(&self.image),
             enrolment_authority: None,
         }
     }
@@ -147,17 +142,6 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn spec(consortium: ConsortiumId, name: &str) -> WorkloadSpec {
     conformance::spec(consortium, name, NOWHERE)
-}
-
-fn runs(workload: &Workload) -> bool {
-    workload.state == WorkloadState::Running
-}
-
-/// Namespace and name of a node's objects.
-fn object(workload: &Workload) -> (String, String) {
-    let (namespace, claim) = workload.placement.volume.split_once('/').expect("namespace/claim");
-    let name = claim.strip_prefix("data-").and_then(|n| n.strip_suffix("-0")).expect("data-…-0");
-    (namespace.to_owned(), name.to_owned())
 }
 
 /// An administrator's hand must not leave a ledger without a vote for longer than a look.

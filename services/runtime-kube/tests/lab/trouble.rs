@@ -7,11 +7,14 @@ use hansa_core::ConsortiumId;
 use hansa_runtime::{
     Fault, Runtime, RuntimeError, Workload, WorkloadSpec, WorkloadState, conformance::Patient,
 };
-use hansa_runtime_kube::KubeRuntime;
+use hansa_runtime_kube::{
+    KubeRuntime,
+    testing::{object, runs},
+};
 use hansa_types::{Host, ImageDigest};
 use image::{Config, Entry, Image, Layer};
 
-use crate::{Cluster, DEADLINE, object, runs, spec};
+use crate::{Cluster, DEADLINE, spec};
 
 pub(crate) async fn has_its_reason(cluster: &Cluster, runtime: &KubeRuntime) {
     what_never_comes_up(cluster, runtime).await;

@@ -16,11 +16,14 @@ use std::{
 use futures::{StreamExt as _, stream};
 use hansa_core::{ConsortiumId, LedgerId, Secret, SystemClock};
 use hansa_runtime::{
-    Workload, WorkloadSpec, WorkloadState,
+    WorkloadSpec,
     conformance::{self, Patient},
 };
-use hansa_runtime_kube::{Access, KubeConfig, KubeRuntime};
-use hansa_types::{ClusterSettings, Expose, Host, ImageDigest, Spread};
+use hansa_runtime_kube::{
+    Access, KubeConfig, KubeRuntime,
+    testing::{self, object, runs},
+};
+use hansa_types::{ClusterSettings, Host};
 use kube_lab::Scratch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -123,13 +126,8 @@ impl Played {
             access: Access::Kubeconfig(Secret::from(text)),
             installation: "scale".to_owned(),
             settings: ClusterSettings {
-                image: ImageDigest::try_from(image).expect("a digest"),
                 storage_class: Some(Host::try_from("played".to_owned()).expect("a name")),
-                spread: Spread::Preferred,
-                expose: Expose::ClusterIp,
-                clients: Vec::new(),
-                peers: Vec::new(),
-                watchers: Vec::new(),
+                ..testing::settings(&image)
             },
             enrolment_authority: None,
         }
@@ -156,10 +154,6 @@ async fn until(what: &str, time_max: Duration, holds: impl AsyncFn() -> bool) ->
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     began.elapsed()
-}
-
-fn runs(workload: &Workload) -> bool {
-    workload.state == WorkloadState::Running
 }
 
 /// What this process has used: seconds of a processor, and mebibytes that are resident.
@@ -215,9 +209,8 @@ async fn many_consortiums_rest_and_one_change_is_put_right() {
     let mut times = Vec::new();
     for spec in specs.iter().step_by((specs.len() / EDITS).max(1)) {
         let seen = driver.observe(spec.node).await.expect("it runs");
-        let (namespace, claim) = seen.placement.volume.split_once('/').expect("namespace/claim");
-        let name = claim.trim_start_matches("data-").trim_end_matches("-0");
-        let service = ["service", name, "--namespace", namespace];
+        let (namespace, name) = object(&seen);
+        let service = ["service", name.as_str(), "--namespace", namespace.as_str()];
         cluster.kubectl(&[&["delete"][..], &service].concat());
         let get = [&["get"][..], &service, &["--ignore-not-found", "--output", "name"]].concat();
         let back = async || !cluster.kubectl(&get).is_empty();
