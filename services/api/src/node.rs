@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use hansa_core::{LedgerId, NodeId, Rule, limits};
-use hansa_types::{NoParameters, Node, NodeCreate, NodeList, Operation};
+use hansa_types::{NoParameters, Node, NodeCreate, NodeList, NodeResize, Operation};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,6 +21,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(node_start))
         .routes(routes!(node_stop))
         .routes(routes!(node_restart))
+        .routes(routes!(node_resize))
         .routes(routes!(node_logs))
 }
 
@@ -169,4 +170,24 @@ async fn node_restart(
     body: Body<NoParameters>,
 ) -> Answer<Accepted> {
     Ok(Accepted(api.control.node_restart(&caller.context, id, body.repeat).await?))
+}
+
+/// Give a node another size
+///
+/// Of a node in a cluster. Its pod starts anew as soon as its ledger can do without it; a volume grows as
+/// far as its storage class lets it, and never shrinks.
+#[utoipa::path(
+    post, path = "/v1/nodes/{node_id}/resize", tag = "nodes",
+    params(("node_id" = NodeId, Path, description = "The node")),
+    request_body = NodeResize,
+    responses((status = 202, description = "The operation that resizes it", body = Operation)),
+)]
+async fn node_resize(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<NodeId>,
+    body: Body<NodeResize>,
+) -> Answer<Accepted> {
+    let Body { value, repeat } = body;
+    Ok(Accepted(api.control.node_resize(&caller.context, id, &value, repeat).await?))
 }

@@ -95,7 +95,6 @@ impl Installation {
             page_key: Secret::from(vec![2; 32]),
             jwt_keys: keys.clone(),
             vault: vault.clone(),
-            fleet: Some(fleet.clone()),
             nodes: Some(Arc::new(crate::launch::Agreeing)),
             issuer: ORIGIN.to_owned(),
         });

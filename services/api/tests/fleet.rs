@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,9 +16,10 @@ use hansa_store::testing::controller_store;
 use hansa_types::ClusterReport;
 use http::StatusCode;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 
 use crate::{
-    fixture::{Installation, Tenant},
+    fixture::{Answer, Installation, Tenant},
     launch::Agreeing,
 };
 
@@ -246,4 +248,129 @@ async fn what_was_put_right_is_on_the_trail_of_the_nodes_tenant() {
     );
     let platform = scene.hansa.get(&scene.hansa.platform, "/v1/audit-events?page_size=200").await;
     assert_eq!(told(platform.expect(StatusCode::OK).body), [] as [Value; 0]);
+}
+
+impl Scene {
+    /// Asks for a log while the controller answers whatever was asked.
+    async fn log(&self, token: &str, node: &str) -> Answer {
+        let path = format!("/v1/nodes/{node}/logs?lines=5");
+        let mut asked = std::pin::pin!(self.hansa.get(token, &path));
+        loop {
+            self.controller.answer_logs().await.expect("a look");
+            let answered = tokio::time::timeout(Duration::from_millis(20), &mut asked).await;
+            if let Ok(answer) = answered {
+                return answer;
+            }
+        }
+    }
+}
+
+/// An API reaches no node itself: the log comes from whoever drives it, wherever it runs, and goes to its
+/// own member only; nothing of it stays in the database.
+#[tokio::test]
+async fn a_log_comes_from_the_controller_that_reaches_the_node() {
+    let scene = Scene::new().await;
+    let id = scene.register("lab", "good").await;
+    let (here, there) = (scene.node("here", "process").await, scene.node("there", "lab").await);
+    scene.pass().await;
+    for node in [&here, &there] {
+        scene.log(&scene.alpha.token, node).await.expect(StatusCode::OK);
+        let last = scene.hansa.answers.lock().unwrap().last().cloned();
+        assert_eq!(last.as_deref(), Some("the node starts\n"), "what the fake's nodes say");
+    }
+    let stranger = scene.hansa.tenant("beta").await;
+    scene.log(&stranger.token, &here).await.expect(StatusCode::NOT_FOUND);
+    scene.runtime(&id).unreachable(Some("no route to host"));
+    let away = scene.log(&scene.alpha.token, &there).await;
+    away.expect(StatusCode::SERVICE_UNAVAILABLE);
+    let mut connection = scene.hansa.database.superuser().connect().await.expect("a connection");
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM node_log_request")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a count");
+    assert_eq!(left, 0, "questions and answers are taken away");
+}
+
+/// Whoever asks while no controller runs is told so, and leaves no question behind.
+#[tokio::test]
+async fn without_a_controller_a_log_is_unavailable() {
+    let scene = Scene::new().await;
+    let node = scene.node("here", "process").await;
+    let path = format!("/v1/nodes/{node}/logs");
+    let refused = scene.hansa.get(&scene.alpha.token, &path).await;
+    let refused = refused.expect(StatusCode::SERVICE_UNAVAILABLE);
+    let detail = refused.body["detail"].to_string();
+    assert!(!detail.is_empty(), "{}", refused.body);
+    scene.controller.answer_logs().await.expect("nothing is asked any more");
+}
+
+/// Members choose what their nodes use, and may choose again: more memory as a new start in its turn, a
+/// volume that only grows. Nobody else sees it, and processes of one machine have no such thing.
+#[tokio::test]
+async fn a_node_gets_the_size_that_its_member_chose() {
+    let scene = Scene::new().await;
+    let id = scene.register("lab", "good").await;
+    let create = async |body: Value| {
+        let path = format!("/v1/ledgers/{}/nodes", scene.ledger);
+        scene.hansa.post(&scene.alpha.token, &path, &body).await
+    };
+    let (small, here) = (scene.node("small", "lab").await, scene.node("here", "process").await);
+    let body = json!({ "name": "big", "runtime": "lab", "size": "medium", "volume_gib": 20 });
+    let big = create(body).await.expect(StatusCode::ACCEPTED).text("/target/node_id");
+    scene.pass().await;
+    let lab = scene.runtime(&id);
+    let wished = |node: &str| {
+        let size = lab.wish(node.parse().unwrap()).expect("it runs there").size;
+        (size.cpu_millis, size.memory_mib, size.volume_gib)
+    };
+    assert_eq!(wished(&small), (250, 1_024, 10), "what a node has of which nothing is said");
+    assert_eq!(wished(&big), (1_000, 4_096, 20));
+    let shown = scene.seen(&format!("/v1/nodes/{big}")).await["private"].clone();
+    assert_eq!((&shown["size"], &shown["volume_gib"]), (&json!("medium"), &json!(20)));
+    let process = scene.seen(&format!("/v1/nodes/{here}")).await["private"].clone();
+    assert_eq!((&process["size"], &process["volume_gib"]), (&Value::Null, &Value::Null));
+
+    for (body, field) in [
+        (json!({ "name": "x", "runtime": "lab", "volume_gib": 0 }), "/volume_gib"),
+        (json!({ "name": "x", "runtime": "lab", "volume_gib": 4_097 }), "/volume_gib"),
+        (json!({ "name": "x", "runtime": "process", "size": "small" }), "/size"),
+        (json!({ "name": "x", "runtime": "process", "volume_gib": 10 }), "/volume_gib"),
+    ] {
+        let refused = create(body.clone()).await;
+        refused.expect_problem(400, "invalid_request");
+        assert_eq!(refused.body["errors"][0]["pointer"], field, "{body}: {:#}", refused.body);
+    }
+    let resize = async |node: &str, body: Value| {
+        let path = format!("/v1/nodes/{node}/resize");
+        scene.hansa.post(&scene.alpha.token, &path, &body).await
+    };
+    for (node, body, field) in [
+        (&big, json!({ "volume_gib": 19 }), "/volume_gib"),
+        (&big, json!({ "volume_gib": 4_097 }), "/volume_gib"),
+        (&big, json!({ "size": "medium" }), "/size"),
+        (&big, json!({}), "/size"),
+        (&here, json!({ "size": "large" }), "/size"),
+    ] {
+        let refused = resize(node, body.clone()).await;
+        refused.expect_problem(400, "invalid_request");
+        assert_eq!(refused.body["errors"][0]["pointer"], field, "{body}: {:#}", refused.body);
+    }
+    let stranger = scene.hansa.tenant("beta").await;
+    let path = format!("/v1/nodes/{small}/resize");
+    let larger = json!({ "size": "large", "volume_gib": 11 });
+    let foreign = scene.hansa.post(&stranger.token, &path, &larger).await;
+    foreign.expect(StatusCode::NOT_FOUND);
+    resize(&small, larger.clone()).await.expect_problem(409, "operation_in_progress");
+    let operations = scene.seen("/v1/operations").await;
+    for operation in operations["items"].as_array().expect("a list") {
+        let path = format!("/v1/operations/{}/cancel", operation["id"].as_str().expect("an id"));
+        scene.hansa.post(&scene.alpha.token, &path, &json!({})).await.expect(StatusCode::OK);
+    }
+    // Each pass here is another controller: the next may take over what the one before held.
+    scene.hansa.clock.advance(limits::OPERATION_LEASE);
+    scene.pass().await;
+    let asked = resize(&small, larger).await.expect(StatusCode::ACCEPTED);
+    assert_eq!(asked.body["kind"], "node_resize");
+    scene.pass().await;
+    assert_eq!(wished(&small), (4_000, 16_384, 11));
 }

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use crate::{
     denial::Denials,
-    fleet::Fleet,
     jwt::{AccessTokens, JwtKeys},
     password::Passwords,
     waiters::Waiters,
@@ -32,8 +31,6 @@ pub struct Config {
     pub jwt_keys: Arc<dyn JwtKeys>,
     /// Who signs nodes' certificates.
     pub vault: Arc<dyn Vault>,
-    /// Where nodes run, for their logs; none when this process cannot reach it.
-    pub fleet: Option<Arc<Fleet>>,
     /// How nodes are asked, for what is relayed; none when this process cannot reach them.
     pub nodes: Option<Arc<dyn Nodes>>,
     /// Who issues access tokens, and for whom: the API's public address.
@@ -52,7 +49,6 @@ pub struct ControlPlane {
     pub(crate) waiters: Waiters,
     pub(crate) denials: Denials,
     pub(crate) vault: Arc<dyn Vault>,
-    pub(crate) fleet: Option<Arc<Fleet>>,
     pub(crate) nodes: Option<Arc<dyn Nodes>>,
     pages: PageTokens,
 }
@@ -70,17 +66,8 @@ impl ControlPlane {
     /// Puts it together. The second value follows the database's notifications until the control
     /// plane is dropped: the caller runs it beside the server.
     pub fn new(config: Config) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
-        let Config {
-            store,
-            clock,
-            credential_key,
-            page_key,
-            jwt_keys,
-            vault,
-            fleet,
-            nodes,
-            issuer,
-        } = config;
+        let Config { store, clock, credential_key, page_key, jwt_keys, vault, nodes, issuer } =
+            config;
         let (sender, changes) = watch::channel(0);
         let follower = store.clone();
         let control = Self {
@@ -93,7 +80,6 @@ impl ControlPlane {
             waiters: Waiters::default(),
             denials: Denials::new(),
             vault,
-            fleet,
             nodes,
             pages: PageTokens::new(page_key),
         };

@@ -26,6 +26,7 @@ mod jwt;
 mod ledger;
 mod member;
 mod node;
+mod node_log;
 mod operation;
 mod password;
 pub mod plan;

@@ -6,8 +6,8 @@ use hansa_core::{
 };
 use hansa_store::{NewEvent, NewNode, NewOperation};
 use hansa_types::{
-    EventKind, LedgerPhase, Node, NodeCreate, NodeList, NodePhase, Operation, OperationKind,
-    PROCESS, RunState, Target,
+    EventKind, LedgerPhase, Node, NodeCreate, NodeList, NodePhase, NodeResize, NodeSize, Operation,
+    OperationKind, PROCESS, RunState, Target,
 };
 
 use crate::{
@@ -20,7 +20,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::AlreadyExists`],
-    /// [`Error::QuotaExceeded`], [`Refusal::WrongPhase`] once the ledger has its genesis.
+    /// [`Error::QuotaExceeded`], [`Error::Invalid`] for a size of a process,
+    /// [`Refusal::WrongPhase`] once the ledger has its genesis.
     pub async fn node_create(
         &self,
         context: &OpContext,
@@ -28,7 +29,8 @@ impl ControlPlane {
         request: &NodeCreate,
         repeat: Option<Repeat>,
     ) -> Result<Operation> {
-        let NodeCreate { name, runtime } = request;
+        let NodeCreate { name, runtime, size, volume_gib } = request;
+        check_size(runtime.as_str() != PROCESS, *size, *volume_gib)?;
         act!(self, context, "node_create", Some(ledger.uuid()), repeat, |act| {
             let (handle, found) = act.tx.ledger_find(ledger).await?;
             context.authorize(Action::AddNode, handle.subject())?;
@@ -63,6 +65,8 @@ impl ControlPlane {
                 name: name.clone(),
                 runtime: runtime.clone(),
                 cluster,
+                size: size.unwrap_or(NodeSize::Small),
+                volume_gib: volume_gib.unwrap_or(limits::VOLUME_GIB_DEFAULT),
                 now: act.now,
             };
             act.tx.node_insert(&new).await?;
@@ -102,22 +106,6 @@ impl ControlPlane {
         let mut nodes = tx.node_list(ledger, page).await?;
         self.tell_health(&mut tx, ledger, &mut nodes.items).await?;
         self.listed(context, &list, nodes)
-    }
-
-    /// The last lines of the log of a node of the caller's own member.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`] when its runtime is not
-    /// in reach.
-    pub async fn node_logs(&self, context: &OpContext, id: NodeId, lines: u16) -> Result<String> {
-        let mut tx = self.reading(context).await?;
-        let (handle, _) = tx.node_find(id).await?;
-        context.authorize(Action::ReadLog, handle.subject())?;
-        let cluster = tx.node_cluster(id).await?;
-        let fleet = self.fleet.as_ref();
-        let fleet = fleet.ok_or_else(|| Error::unavailable("no runtime in this process"))?;
-        let runtime = fleet.runtime(cluster).map_err(Error::unavailable)?;
-        runtime.logs(id, lines.min(limits::LOG_LINES_MAX)).await.map_err(Error::unavailable)
     }
 
     /// Asks that a node runs.
@@ -168,6 +156,40 @@ impl ControlPlane {
         })
     }
 
+    /// Asks that a node in a cluster may use more or less, or has a larger volume. Its pod starts anew,
+    /// when its ledger can do without it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for a process, for a volume that
+    /// would shrink, and for a size that it has; [`Refusal::OperationInProgress`].
+    pub async fn node_resize(
+        &self,
+        context: &OpContext,
+        id: NodeId,
+        request: &NodeResize,
+        repeat: Option<Repeat>,
+    ) -> Result<Operation> {
+        act!(self, context, "node_resize", Some(id.uuid()), repeat, |act| {
+            let NodeResize { size, volume_gib } = *request;
+            let node = own(context, &mut act, id, Action::Run).await?;
+            let has = node.private.as_ref().and_then(|own| own.size.zip(own.volume_gib));
+            check_size(has.is_some(), size, volume_gib)?;
+            let Some((old_size, old_volume)) = has else {
+                return Err(Error::invalid("/size", Rule::Required, "nothing to change"));
+            };
+            let (size, volume_gib) = (size.unwrap_or(old_size), volume_gib.unwrap_or(old_volume));
+            if volume_gib < old_volume {
+                let detail = format!("a volume of {old_volume} GiB does not shrink");
+                return Err(Error::invalid("/volume_gib", Rule::Range, detail));
+            }
+            if (size, volume_gib) == (old_size, old_volume) {
+                return Err(Error::invalid("/size", Rule::Required, "it has this size already"));
+            }
+            let node = act.tx.node_resize(id, node.revision, size, volume_gib).await?;
+            ask(&mut act, &node, OperationKind::NodeResize).await
+        })
+    }
+
     /// Asks for the end of a node. A validator of a genesis leaves by a configuration change first.
     ///
     /// # Errors
@@ -202,6 +224,22 @@ async fn own(context: &OpContext, act: &mut Act, id: NodeId, action: Action) -> 
         return Err(Refusal::WrongPhase { kind: Kind::Node, phase }.into());
     }
     Ok(node)
+}
+
+/// What a node in a cluster may be asked for; a process shares its machine with the others.
+fn check_size(in_cluster: bool, size: Option<NodeSize>, volume_gib: Option<u32>) -> Result<()> {
+    let detail = "nodes that run as processes share their machine";
+    if !in_cluster && size.is_some() {
+        return Err(Error::invalid("/size", Rule::Unknown, detail));
+    }
+    if !in_cluster && volume_gib.is_some() {
+        return Err(Error::invalid("/volume_gib", Rule::Unknown, detail));
+    }
+    if volume_gib.is_some_and(|gib| !(1..=limits::VOLUME_GIB_MAX).contains(&gib)) {
+        let detail = format!("must be 1 to {}", limits::VOLUME_GIB_MAX);
+        return Err(Error::invalid("/volume_gib", Rule::Range, detail));
+    }
+    Ok(())
 }
 
 async fn desire(

@@ -41,6 +41,8 @@ sites! {
     NodeRemove = "node.remove",
     /// What a node does is recorded.
     NodeRecord = "node.record",
+    /// A question for a node's log is answered.
+    NodeLog = "node.log",
     /// What was found in a cluster is recorded.
     ClusterReport = "cluster.report",
     /// What a driver put right is written down.

@@ -142,10 +142,22 @@ pub const CLUSTER_PROBE_EVERY: Duration = Duration::from_secs(60);
 pub const ENROLMENT_TOKEN_LIFE: Duration = Duration::from_hours(1);
 /// Signatures over nodes in one approval: a member's nodes of one ledger.
 pub const ENDORSEMENTS_MAX: usize = NODES_PER_LEDGER_MAX as usize;
+/// Gibibytes of a node's volume unless asked otherwise.
+pub const VOLUME_GIB_DEFAULT: u32 = 10;
+/// Gibibytes that a node's volume can have.
+pub const VOLUME_GIB_MAX: u32 = 4_096;
 /// Lines of a node's log in one answer.
 pub const LOG_LINES_MAX: u16 = 1_000;
 /// Lines of a node's log unless asked otherwise.
 pub const LOG_LINES_DEFAULT: u16 = 100;
+/// Bytes of a node's log in one answer: of a longer one the end.
+pub const LOG_BYTES_MAX: usize = 1 << 20;
+/// How long a controller may take to answer for a log.
+pub const LOG_WAIT_MAX: Duration = Duration::from_secs(8);
+/// Questions for logs that a controller looks at together.
+pub const LOG_REQUESTS_AT_ONCE: i64 = 256;
+/// How long a question for a log is kept that nobody has taken back.
+pub const LOG_REQUEST_KEPT: Duration = Duration::from_secs(600);
 
 /// How long a controller may hold an operation without a sign of life.
 pub const OPERATION_LEASE: Duration = Duration::from_secs(15);

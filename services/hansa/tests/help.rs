@@ -48,7 +48,10 @@ fn what_is_promised_is_there() {
         ("ledger", &["list", "get", "create", "launch", "approve", "genesis", "incidents"]),
         ("tenant", &["list", "create"]),
         ("cluster", &["list", "get", "register", "update", "delete"]),
-        ("node", &["list", "get", "create", "start", "stop", "restart", "delete", "logs"]),
+        (
+            "node",
+            &["list", "get", "create", "start", "stop", "restart", "resize", "delete", "logs"],
+        ),
         ("operation", &["list", "get", "wait", "cancel"]),
         ("key", &["list", "create", "revoke"]),
     ] {

@@ -64,7 +64,7 @@ struct Enrolled {
 /// that cannot be used.
 pub(crate) async fn enrol(config: &NodeConfig, at: &EnrolmentConfig) -> Result<()> {
     check_url(&at.url)?;
-    let client = client(at)?;
+    let client = client(at.ca.as_deref())?;
     let key = read_or_create_key_file(&config.consensus_key)?;
     let tls_key = read_or_create_tls_key(&config.tls_key)?;
     let mut rest = REST[0];
@@ -104,7 +104,7 @@ enum Attempt<T> {
 }
 
 /// What travels is a token and a request for a certificate: not in the clear over a network.
-fn check_url(url: &str) -> Result<()> {
+pub(crate) fn check_url(url: &str) -> Result<()> {
     let url = Url::parse(url).with_context(|| format!("{url} is no address"))?;
     let host = url.host_str().unwrap_or_default();
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -115,9 +115,10 @@ fn check_url(url: &str) -> Result<()> {
     }
 }
 
-fn client(at: &EnrolmentConfig) -> Result<Client> {
+/// A client that believes the authorities of a file, or the public ones without it.
+pub(crate) fn client(ca: Option<&Path>) -> Result<Client> {
     let mut builder = Client::builder().no_proxy().timeout(ANSWER_TIME_MAX);
-    if let Some(path) = &at.ca {
+    if let Some(path) = ca {
         let pem = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let authorities = reqwest::Certificate::from_pem_bundle(&pem)
             .with_context(|| format!("{} holds no certificates", path.display()))?;

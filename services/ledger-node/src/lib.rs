@@ -24,6 +24,7 @@ mod metrics;
 mod net;
 mod patrol;
 mod peers;
+pub mod probe;
 mod shares;
 mod state_keeper;
 mod tls;

@@ -3,7 +3,7 @@
 use std::{fs, io::IsTerminal as _, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use ledger_node::{NodeConfig, boot::read_genesis, localnet};
+use ledger_node::{NodeConfig, boot::read_genesis, localnet, probe};
 use ledger_types::{Outcome, Policy, Receipt};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
@@ -20,6 +20,10 @@ hansa-node <verb>
                                           writes keys, certificates, a genesis and configurations
                                           for N nodes (4) on this machine
   verify RECEIPT --genesis genesis.json   checks a receipt offline: outcome, path, certificate
+  probe listen PORT…                      accepts connections until SIGTERM
+  probe call OPEN CLOSED [--enrolment URL] [--authority FILE] [--out FILE]
+                                          tells as JSON whether a pod reaches two ADDRESS:PORTs and
+                                          the control plane: how policies of a network are measured
   openapi                                 prints the description of the node's HTTPS interface
 
 Exit status: 0 good, 1 failed or not valid, 2 wrong usage.
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
         ["run", "--config", config] => run(Path::new(config)),
         ["localnet", ref rest @ ..] => local(rest),
         ["verify", receipt, "--genesis", genesis] => verify(Path::new(receipt), Path::new(genesis)),
+        ["probe", "listen", ref ports @ ..] if !ports.is_empty() => listen(ports),
+        ["probe", "call", open, closed, ref rest @ ..] => call(open, closed, rest),
         ["openapi"] => {
             println!("{:#}", ledger_node::api::document());
             Ok(())
@@ -81,6 +87,38 @@ fn local(arguments: &[&str]) -> Result<()> {
         println!("https://{}  {}", config.http, home.join("node.toml").display());
     }
     Ok(())
+}
+
+fn listen(ports: &[&str]) -> Result<()> {
+    let ports = ports.iter().map(|port| port.parse().with_context(|| format!("{port} is no port")));
+    let ports = ports.collect::<Result<Vec<u16>>>()?;
+    runtime()?.block_on(probe::listen(&ports))
+}
+
+fn call(open: &str, closed: &str, arguments: &[&str]) -> Result<()> {
+    let (mut url, mut authority, mut out) = (None, None, None);
+    for pair in arguments.chunks(2) {
+        match *pair {
+            ["--enrolment", value] => url = Some(value),
+            ["--authority", value] => authority = Some(Path::new(value)),
+            ["--out", value] => out = Some(value),
+            _ => bail!("{} is not understood; see --help", pair.join(" ")),
+        }
+    }
+    let address = |text: &str| text.parse().with_context(|| format!("{text} is no ADDRESS:PORT"));
+    let enrolment = url.map(|url| (url, authority));
+    let reached = runtime()?.block_on(probe::call(address(open)?, address(closed)?, enrolment))?;
+    let line = serde_json::to_string(&reached)?;
+    println!("{line}");
+    match out {
+        Some(file) => fs::write(file, line).with_context(|| format!("writing {file}")),
+        None => Ok(()),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("starting a runtime")
 }
 
 fn verify(receipt: &Path, genesis: &Path) -> Result<()> {

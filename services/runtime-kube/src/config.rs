@@ -19,6 +19,8 @@ pub struct KubeConfig {
     pub installation: String,
     /// How nodes run there.
     pub settings: ClusterSettings,
+    /// The address that nodes enrol with: what pods reach is measured with it, or not at all without.
+    pub enrolment_url: Option<String>,
     /// Authorities that the control plane's certificate may chain to, PEM; the public ones without
     /// it.
     pub enrolment_authority: Option<String>,

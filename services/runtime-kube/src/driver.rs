@@ -26,7 +26,9 @@ use crate::{
     error::{ConnectError, of_api},
     evidence::{self, Evidence},
     hearing::{Deaf, Heard},
-    names, observe,
+    names,
+    network::Network,
+    observe,
     observe::Seen,
     remove::names_of,
     volume,
@@ -39,6 +41,8 @@ use crate::{
 /// does not answer must not keep whoever drives the nodes of others.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 const CHANGE_TIME_MAX: Duration = Duration::from_secs(20);
+/// Between two questions whether the cluster is there.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Times that a wish is written over what the cluster changes at the same time.
 const ATTEMPTS_MAX: u32 = 5;
 /// Nodes in trouble whose evidence is read at once.
@@ -54,6 +58,7 @@ pub struct KubeRuntime {
     pub(crate) clock: Arc<dyn Clock>,
     evidence: Evidence,
     pub(crate) corrections: Corrections,
+    pub(crate) network: Network,
 }
 
 /// A client, which prints nothing of its credentials.
@@ -87,10 +92,13 @@ impl KubeRuntime {
             clock,
             evidence: Evidence::default(),
             corrections: Corrections::default(),
+            network: Network::default(),
         });
         let keeping = Arc::clone(&runtime).keep_all();
+        let measuring = Arc::clone(&runtime).measure_network();
+        let asking = Arc::clone(&runtime).ask_when_doubtful();
         Ok((runtime, async move {
-            tokio::join!(watching, keeping);
+            tokio::join!(watching, keeping, measuring, asking);
         }))
     }
 
@@ -124,7 +132,7 @@ impl KubeRuntime {
         let now = self.clock.now();
         let Known { wish, stateful_set, pod, claim, client_service } = known;
         let seen = |events| Seen { stateful_set, pod, claim, client_service, events };
-        let told = observe::workload(&self.config.settings.expose, wish, &seen(&[]), now);
+        let told = observe::workload(&self.config.settings, wish, &seen(&[]), now);
         let is_well = told.trouble.is_none()
             && told.state == WorkloadState::Running
             && pod.is_some_and(observe::is_ready);
@@ -133,7 +141,7 @@ impl KubeRuntime {
         }
         let events = self.evidence.of(&self.client.0, &wish.namespace()).await;
         let events: Vec<Event> = evidence::about(&events, &names_of(wish), wish.wished_at);
-        observe::workload(&self.config.settings.expose, wish, &seen(&events), now)
+        observe::workload(&self.config.settings, wish, &seen(&events), now)
     }
 
     async fn apply_once(&self, spec: &WorkloadSpec) -> Result<(), RuntimeError> {
@@ -160,29 +168,40 @@ impl KubeRuntime {
         self.target().apply(&wish, objects, live).await.map(drop)
     }
 
-    /// That the caches say what is in the cluster: before, nothing is concluded from them.
-    async fn check(&self) -> Result<(), RuntimeError> {
-        let deaf = match self.caches.hearing.state() {
-            Heard::All => return Ok(()),
-            Heard::Quiet => None,
+    /// That the caches say what is in the cluster: before, nothing is concluded from them. Nobody waits
+    /// for a cluster here: [`Self::ask_when_doubtful`] does.
+    fn check(&self) -> Result<(), RuntimeError> {
+        match self.caches.hearing.state() {
+            Heard::All => Ok(()),
             Heard::Filling => {
-                return Err(RuntimeError::Transient("the first lists are on their way".to_owned()));
+                Err(RuntimeError::Transient("the first lists are on their way".to_owned()))
             }
-            Heard::Deaf(deaf) => Some(deaf),
-        };
-        in_time(ANSWER_TIME_MAX, async {
-            let asked = self.client().apiserver_version().await;
-            asked.map(drop).map_err(|error| of_api("its version", error))
-        })
-        .await?;
-        // It answers: the watches go on, unless it refuses them.
-        self.caches.hearing.answered();
-        match deaf {
-            None | Some(Deaf { is_unread: false, .. }) => Ok(()),
-            Some(Deaf { is_refused: true, why, .. }) => {
+            Heard::Deaf(Deaf { is_refused: true, why, .. }) => {
                 Err(RuntimeError::Refused { fault: Fault::Forbidden, detail: why })
             }
-            Some(Deaf { why, .. }) => Err(RuntimeError::Unreachable(why)),
+            Heard::Silent(why) | Heard::Deaf(Deaf { why, .. }) => {
+                Err(RuntimeError::Unreachable(why))
+            }
+        }
+    }
+
+    /// Asks whether the cluster is there, while its watches leave that open.
+    async fn ask_when_doubtful(self: Arc<Self>) {
+        let hearing = &self.caches.hearing;
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            if !hearing.is_doubtful() {
+                continue;
+            }
+            let version = async {
+                let asked = self.client().apiserver_version().await;
+                asked.map(drop).map_err(|error| of_api("its version", error))
+            };
+            match in_time(ANSWER_TIME_MAX, version).await {
+                Ok(()) => hearing.answered(),
+                Err(RuntimeError::Unreachable(why)) => hearing.unanswered(why),
+                Err(error) => hearing.unanswered(error.to_string()),
+            }
         }
     }
 
@@ -259,7 +278,7 @@ impl Runtime for KubeRuntime {
     }
 
     async fn list(&self) -> Result<Vec<Workload>, RuntimeError> {
-        self.check().await?;
+        self.check()?;
         let caches = &self.caches;
         let told = stream::iter(caches.stateful_sets.state()).map(|set| async move {
             let wish = Wish::read(set.metadata.annotations.as_ref())?;
@@ -289,7 +308,7 @@ impl Runtime for KubeRuntime {
     }
 
     async fn keep(&self, quorum: &Quorum) -> Result<(), RuntimeError> {
-        self.check().await?;
+        self.check()?;
         let built = build::budget(&self.config, quorum.consortium, quorum.ledger, quorum.stay);
         let namespace = names::namespace(quorum.consortium);
         let cached = get(&self.caches.budgets, &namespace, &built.name_any());
@@ -315,7 +334,7 @@ impl Runtime for KubeRuntime {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u32, RuntimeError> {
-        self.check().await?;
+        self.check()?;
         in_time(CHANGE_TIME_MAX, async {
             let purged = volume::purge(&self.client.0, &self.config.installation, before).await?;
             self.forget_empty().await?;

@@ -20,9 +20,9 @@ pub(crate) enum Heard {
     All,
     /// Some have not been listed yet: what is missing may only be unread.
     Filling,
-    /// Nothing has been heard for a while: nothing happens there, or nobody is there.
-    Quiet,
-    /// Some watches fail, for a while now.
+    /// Nothing has been heard for a while, and a question was not answered either.
+    Silent(String),
+    /// Some have never been listed, for a while now.
     Deaf(Deaf),
 }
 
@@ -38,6 +38,12 @@ pub(crate) struct Deaf {
     since: Instant,
 }
 
+impl Deaf {
+    fn is_long(&self) -> bool {
+        self.since.elapsed() >= DEAF_TOLERATED
+    }
+}
+
 /// What the watches hear.
 #[derive(Debug)]
 pub(crate) struct Hearing(Mutex<Ears>);
@@ -48,11 +54,13 @@ struct Ears {
     deaf: BTreeMap<String, Deaf>,
     /// When the server last said anything.
     last: Instant,
+    /// What became of the last question, if it was not answered.
+    silence: Option<String>,
 }
 
 impl Default for Hearing {
     fn default() -> Self {
-        Self(Mutex::new(Ears { deaf: BTreeMap::new(), last: Instant::now() }))
+        Self(Mutex::new(Ears { deaf: BTreeMap::new(), last: Instant::now(), silence: None }))
     }
 }
 
@@ -66,9 +74,10 @@ impl Hearing {
 
     /// A watch has heard something, or failed.
     pub(crate) fn heard<K>(&self, kind: &str, event: &watcher::Result<watcher::Event<K>>) {
-        let Ears { deaf, last } = &mut *self.ears();
+        let Ears { deaf, last, silence } = &mut *self.ears();
         if event.is_ok() {
             *last = Instant::now();
+            *silence = None;
         }
         match event {
             Err(error) => {
@@ -93,20 +102,33 @@ impl Hearing {
     /// The server answers again. A watch that goes on says so only when something happens; lists
     /// that were never read stay unread.
     pub(crate) fn answered(&self) {
-        let Ears { deaf, last } = &mut *self.ears();
+        let Ears { deaf, last, silence } = &mut *self.ears();
         deaf.retain(|_, deaf| deaf.is_unread);
         *last = Instant::now();
+        *silence = None;
+    }
+
+    /// The server has not answered a question.
+    pub(crate) fn unanswered(&self, why: String) {
+        self.ears().silence = Some(why);
+    }
+
+    /// Whether the watches leave open that the server is there: then somebody asks.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let Ears { deaf, last, silence } = &*self.ears();
+        silence.is_some() || last.elapsed() >= QUIET_TOLERATED || deaf.values().any(Deaf::is_long)
     }
 
     /// What the caches are worth now.
     pub(crate) fn state(&self) -> Heard {
-        let Ears { deaf, last } = &*self.ears();
-        let long = deaf.values().find(|deaf| deaf.since.elapsed() >= DEAF_TOLERATED);
-        match long {
-            Some(deaf) => Heard::Deaf(deaf.clone()),
-            None if deaf.values().any(|deaf| deaf.is_unread) => Heard::Filling,
-            None if last.elapsed() >= QUIET_TOLERATED => Heard::Quiet,
-            None => Heard::All,
+        let Ears { deaf, silence, .. } = &*self.ears();
+        let mut unread = deaf.values().filter(|deaf| deaf.is_unread).peekable();
+        let is_filling = unread.peek().is_some();
+        match (unread.find(|deaf| deaf.is_long()), silence) {
+            (Some(deaf), _) => Heard::Deaf(deaf.clone()),
+            (None, _) if is_filling => Heard::Filling,
+            (None, Some(why)) => Heard::Silent(why.clone()),
+            (None, None) => Heard::All,
         }
     }
 
@@ -157,9 +179,12 @@ mod tests {
         let long_ago = Instant::now().checked_sub(DEAF_TOLERATED).expect("a machine that has run");
         hearing.ears().deaf.get_mut("Pod").expect("it is deaf").since = long_ago;
         hearing.heard("Pod", &cut());
-        assert!(matches!(hearing.state(), Heard::Deaf(deaf) if deaf.why.starts_with("Pod: ")));
+        assert!(hearing.is_doubtful(), "somebody must look why");
+        hearing.unanswered("refused".to_owned());
+        assert_eq!(hearing.state(), Heard::Silent("refused".to_owned()));
         hearing.answered();
         assert_eq!(hearing.state(), Heard::All);
+        assert!(!hearing.is_doubtful());
     }
 
     /// A server that hangs keeps its connections: nothing fails, and nothing is true any more.
@@ -168,10 +193,11 @@ mod tests {
         let hearing = Hearing::default();
         let long_ago = Instant::now().checked_sub(QUIET_TOLERATED).expect("a machine that has run");
         hearing.ears().last = long_ago;
-        assert_eq!(hearing.state(), Heard::Quiet);
-        hearing.answered();
-        assert_eq!(hearing.state(), Heard::All);
-        hearing.ears().last = long_ago;
+        assert!(hearing.is_doubtful());
+        assert_eq!(hearing.state(), Heard::All, "nobody waits for the answer");
+        hearing.unanswered("late".to_owned());
+        assert!(hearing.is_doubtful(), "it is asked until it answers");
+        assert_eq!(hearing.state(), Heard::Silent("late".to_owned()));
         hearing.heard("Pod", &Event::Ok(watcher::Event::Apply(())));
         assert_eq!(hearing.state(), Heard::All);
     }

@@ -21,6 +21,7 @@ pub mod fake;
 mod hearing;
 mod keep;
 mod names;
+mod network;
 mod observe;
 mod probe;
 mod remove;

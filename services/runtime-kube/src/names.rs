@@ -20,6 +20,8 @@ pub(crate) const GENERATION: &str = "hansa.dev/generation";
 pub(crate) const RETAINED_SINCE: &str = "hansa.dev/retained-since";
 /// A claim whose node was removed.
 pub(crate) const RETAINED: &str = "hansa.dev/retained";
+/// Which of two pods that try the network one is; on a namespace, that it is theirs.
+pub(crate) const PROBE: &str = "hansa.dev/probe";
 pub(crate) const NAME: &str = "app.kubernetes.io/name";
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub(crate) const PART_OF: &str = "app.kubernetes.io/part-of";
@@ -27,6 +29,11 @@ pub(crate) const PART_OF: &str = "app.kubernetes.io/part-of";
 /// The namespace of a consortium.
 pub(crate) fn namespace(consortium: ConsortiumId) -> String {
     format!("hansa-{}", consortium.uuid().simple())
+}
+
+/// A namespace for two pods that try what the cluster lets through; each try has its own.
+pub(crate) fn probe(of: Uuid) -> String {
+    format!("hansa-probe-{}", end(of))
 }
 
 /// The name of a node's StatefulSet, services, configuration and secret.

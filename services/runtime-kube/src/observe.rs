@@ -2,7 +2,7 @@
 
 use hansa_core::Timestamp;
 use hansa_runtime::{Fault, Instance, Placement, Trouble, Workload, WorkloadState};
-use hansa_types::Expose;
+use hansa_types::{ClusterSettings, Expose};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod, PodSpec, Service},
@@ -39,7 +39,12 @@ pub(crate) struct Seen<'a> {
 }
 
 /// What a node does.
-pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Timestamp) -> Workload {
+pub(crate) fn workload(
+    settings: &ClusterSettings,
+    wish: &Wish,
+    seen: &Seen<'_>,
+    now: Timestamp,
+) -> Workload {
     let container = seen.pod.and_then(container);
     let is_well = container.is_some_and(|container| runs_for(container, now) >= WELL_AFTER_S)
         && hung(seen.events, now).is_none();
@@ -48,7 +53,7 @@ pub(crate) fn workload(expose: &Expose, wish: &Wish, seen: &Seen<'_>, now: Times
         node: wish.node,
         generation: wish.generation,
         state: state(wish, seen),
-        placement: placement(expose, wish, seen),
+        placement: placement(settings, wish, seen),
         outdated: wish.run && seen.pod.is_some_and(|pod| is_of_older_image(pod, seen.stateful_set)),
         restarts: if is_well { 0 } else { restarts },
         trouble: trouble(wish, seen, is_well, now).map(|(fault, detail)| {
@@ -143,14 +148,19 @@ fn state(wish: &Wish, seen: &Seen<'_>) -> WorkloadState {
     }
 }
 
-fn placement(expose: &Expose, wish: &Wish, seen: &Seen<'_>) -> Placement {
+fn placement(settings: &ClusterSettings, wish: &Wish, seen: &Seen<'_>) -> Placement {
     let (namespace, object) = (wish.namespace(), wish.object());
     let host = format!("{object}.{namespace}.svc");
+    let exposed =
+        |port| seen.client_service.and_then(|service| address(&settings.expose, service, port));
+    let p2p_address = if settings.expose_peers {
+        exposed(P2P_PORT).unwrap_or_default()
+    } else {
+        format!("{host}:{P2P_PORT}")
+    };
     Placement {
-        p2p_address: format!("{host}:{P2P_PORT}"),
-        http_address: seen
-            .client_service
-            .and_then(|service| address(expose, service))
+        p2p_address,
+        http_address: exposed(HTTP_PORT)
             .map(|address| format!("https://{address}"))
             .unwrap_or_default(),
         metrics_address: format!("http://{host}:{METRICS_PORT}/metrics"),
@@ -159,22 +169,24 @@ fn placement(expose: &Expose, wish: &Wish, seen: &Seen<'_>) -> Placement {
     }
 }
 
-/// `host:port` of a client service; nothing while it has none.
-pub(crate) fn address(expose: &Expose, service: &Service) -> Option<String> {
+/// `host:port` that leads to a port of a client service; nothing while it has none.
+pub(crate) fn address(expose: &Expose, service: &Service, port: u16) -> Option<String> {
     let spec = service.spec.as_ref()?;
     let host = |address: &str| {
         if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
     };
+    let mut ports = spec.ports.iter().flatten();
+    let own = ports.find(|own| own.port == i32::from(port))?;
     match expose {
-        Expose::ClusterIp => Some(format!("{}:{HTTP_PORT}", host(spec.cluster_ip.as_ref()?))),
+        Expose::ClusterIp => Some(format!("{}:{port}", host(spec.cluster_ip.as_ref()?))),
         Expose::NodePort { host: name } => {
-            Some(format!("{}:{}", host(name.as_str()), spec.ports.as_ref()?.first()?.node_port?))
+            Some(format!("{}:{}", host(name.as_str()), own.node_port?))
         }
         Expose::LoadBalancer => {
             let balancer = service.status.as_ref()?.load_balancer.as_ref()?;
             let way = balancer.ingress.as_ref()?.first()?;
             let way = way.hostname.as_ref().or(way.ip.as_ref())?;
-            Some(format!("{}:{HTTP_PORT}", host(way)))
+            Some(format!("{}:{port}", host(way)))
         }
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::{apps::v1::StatefulSet, storage::v1};
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::{driver::KubeRuntime, names};
+use crate::{driver::KubeRuntime, names, network::Found};
 
 /// How long a look may take.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -55,6 +55,10 @@ impl KubeRuntime {
         let classes = classes.list(&ListParams::default()).await?;
         report.storage_classes = classes.items.iter().map(storage_class).collect();
         report.strangers = self.strangers().await?;
+        let Found { policies_enforced, enrolment_reachable, problem } = self.network.found();
+        report.network_policy_enforced = policies_enforced;
+        report.enrolment_reachable = enrolment_reachable;
+        report.network_problem = problem;
         Ok(())
     }
 

@@ -113,8 +113,13 @@ impl KubeRuntime {
         for namespace in self.caches.namespaces.state() {
             let made = namespace.metadata.creation_timestamp.as_ref();
             let is_old = made.is_some_and(|made| now - made.0.as_second() >= EMPTY_FOR_S);
-            if is_old && !used.contains(&namespace.name_any()) {
-                self.target().forget(&namespace.name_any()).await?;
+            let name = namespace.name_any();
+            if is_old && namespace.labels().contains_key(names::PROBE) {
+                // Who tried the network in it is long gone.
+                let namespaces = Api::all(self.client().clone());
+                write::delete(&namespaces, &*namespace, PropagationPolicy::Background).await?;
+            } else if is_old && !used.contains(&name) {
+                self.target().forget(&name).await?;
             }
         }
         self.forget_ledgers(&sets, now).await

@@ -14,6 +14,7 @@ pub fn settings(image: &str) -> ClusterSettings {
         storage_class: None,
         spread: Spread::Preferred,
         expose: Expose::ClusterIp,
+        expose_peers: false,
         clients: Vec::new(),
         peers: Vec::new(),
         watchers: Vec::new(),

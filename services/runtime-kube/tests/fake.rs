@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hansa_core::{ConsortiumId, SystemClock};
+use hansa_core::{Clock, ConsortiumId, ManualClock, SystemClock};
 use hansa_runtime::{
     Instance, Quorum, Runtime as _, RuntimeError, Workload, WorkloadSpec, WorkloadState,
     conformance::{self, Harness, Patient},
@@ -37,14 +37,20 @@ impl Drop for Driver {
 
 impl Driver {
     async fn open(cluster: &FakeCluster) -> Self {
+        Self::measuring(cluster, None, Arc::new(SystemClock)).await
+    }
+
+    /// One that tries, if it is given an address, whether pods reach it.
+    async fn measuring(cluster: &FakeCluster, url: Option<&str>, clock: Arc<dyn Clock>) -> Self {
         let image = format!("hansa.local/hansa-node@sha256:{}", "1".repeat(64));
         let config = KubeConfig {
             access: cluster.access(),
             installation: "fake".to_owned(),
             settings: testing::settings(&image),
+            enrolment_url: url.map(str::to_owned),
             enrolment_authority: None,
         };
-        let opened = KubeRuntime::open(config, Arc::new(SystemClock)).await;
+        let opened = KubeRuntime::open(config, clock).await;
         let (runtime, keeping) = opened.expect("a configuration");
         Self { runtime, keeping: tokio::spawn(keeping) }
     }
@@ -177,7 +183,8 @@ async fn what_no_watch_told_is_found_by_the_next_list() {
     until("the service is back", || cluster.all("services").len() == 2).await;
 }
 
-/// A server that hangs is told as away within the time of a look, not after it.
+/// A server that hangs is told as away within the time of a look, not after it; once that is known, a
+/// pass over everybody's nodes waits for it no more.
 #[tokio::test]
 async fn a_server_that_hangs_is_away() {
     let cluster = FakeCluster::start().await;
@@ -186,8 +193,20 @@ async fn a_server_that_hangs_is_away() {
     cluster.fault(Some(Fault::Hang));
     let asked = driver.runtime.observe(spec.node).await;
     assert!(matches!(asked, Err(RuntimeError::Unreachable(_))), "{asked:?}");
+    let began = Instant::now();
+    while !matches!(driver.runtime.list().await, Err(RuntimeError::Unreachable(_))) {
+        assert!(began.elapsed() < DEADLINE, "it passes for a cluster that answers");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let lists = async {
+        for _ in 0..100 {
+            driver.runtime.list().await.expect_err("it hangs still");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), lists).await.expect("no list waits for an answer");
     cluster.fault(None);
     driver.patient().until(spec.node, "running still", runs).await;
+    driver.patient().list().await;
 }
 
 /// Two controllers at once, one of them with an old wish: the newer generation stays, whoever comes
@@ -261,4 +280,71 @@ async fn a_finaliser_holds_an_end_until_it_is_taken_away() {
         assert!(began.elapsed() < DEADLINE, "it does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Namespaces in which two pods try the network.
+fn tries(cluster: &FakeCluster) -> Vec<String> {
+    let names = cluster.all("namespaces").into_iter();
+    let names = names.filter_map(|found| found["metadata"]["name"].as_str().map(str::to_owned));
+    names.filter(|name| name.starts_with("hansa-probe-")).collect()
+}
+
+/// The namespace of a try whose second pod calls the first.
+async fn called(cluster: &FakeCluster) -> String {
+    let calls = |cluster: &FakeCluster| {
+        let pods = cluster.all("pods").into_iter();
+        let mut callers = pods.filter(|pod| pod["metadata"]["name"] == "caller-0");
+        callers.next().and_then(|pod| pod["metadata"]["namespace"].as_str().map(str::to_owned))
+    };
+    until("a pod calls", || calls(cluster).is_some()).await;
+    calls(cluster).expect("it is there")
+}
+
+/// An operator must learn from the report that policies are words here, or that nodes will never enrol;
+/// and what was made to find out must not stay.
+#[tokio::test]
+async fn what_two_pods_reach_is_reported_and_leaves_nothing() {
+    let cluster = FakeCluster::start().await;
+    let url = "https://hansa.example:8443";
+    let driver = Driver::measuring(&cluster, Some(url), Arc::new(SystemClock)).await;
+    let namespace = called(&cluster).await;
+    assert_eq!(driver.runtime.probe().await.network_policy_enforced, None, "not measured yet");
+    let said = r#"{"open":true,"closed":true,"enrolment_problem":"it is refused"}"#;
+    cluster.edit("pods", &namespace, "caller-0", |pod| {
+        let ended = serde_json::json!({ "exitCode": 0, "message": said });
+        pod["status"]["containerStatuses"][0]["state"] = serde_json::json!({ "terminated": ended });
+    });
+    until("its namespace is gone", || tries(&cluster).is_empty()).await;
+    let began = Instant::now();
+    let report = loop {
+        let report = driver.runtime.probe().await;
+        if report.enrolment_reachable.is_some() {
+            break report;
+        }
+        assert!(began.elapsed() < DEADLINE, "never reported: {report:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(report.network_policy_enforced, Some(false));
+    assert_eq!(report.enrolment_reachable, Some(false));
+    assert_eq!(report.network_problem.as_deref(), Some("it is refused"));
+    assert_eq!(report.problem, None, "a cluster that answers can take nodes");
+}
+
+/// A controller that ends in the middle of a try leaves a namespace that nobody knows: the next one ends it.
+#[tokio::test]
+async fn a_try_that_was_broken_off_is_cleared_away() {
+    let cluster = FakeCluster::start().await;
+    let url = Some("https://hansa.example:8443");
+    let broken_off = Driver::measuring(&cluster, url, Arc::new(SystemClock)).await;
+    called(&cluster).await;
+    drop(broken_off);
+    let now = SystemClock.now();
+    let clock = Arc::new(ManualClock::new(now));
+    let next = Driver::measuring(&cluster, None, clock.clone()).await;
+    next.patient().list().await;
+    next.patient().purge(now).await;
+    assert_eq!(tries(&cluster).len(), 1, "it may be another controller's");
+    clock.advance(Duration::from_secs(601));
+    next.patient().purge(now).await;
+    assert!(tries(&cluster).is_empty());
 }

@@ -12,15 +12,16 @@ use hansa_runtime::{EnrolmentConfig, Listens, NodeConfig};
 
 use crate::record::Record;
 
-/// Writes the configuration into the workload's folder.
-pub(crate) fn write(record: &Record, folder: &Path) -> io::Result<()> {
+/// Writes the configuration into the workload's folder; whether others than this machine reach the node.
+pub(crate) fn write(record: &Record, folder: &Path, is_reached: bool) -> io::Result<()> {
     let local = |port: u16| format!("127.0.0.1:{port}");
+    let shown = |port: u16| if is_reached { format!("0.0.0.0:{port}") } else { local(port) };
     let text = |path: &Path| {
         path.to_str().map(str::to_owned).ok_or_else(|| io::Error::other("a path is no text"))
     };
     let listens = Listens {
-        p2p: local(record.ports.p2p),
-        http: local(record.ports.http),
+        p2p: shown(record.ports.p2p),
+        http: shown(record.ports.http),
         metrics: local(record.ports.metrics),
     };
     let enrolment = EnrolmentConfig {

@@ -41,8 +41,11 @@ pub struct ProcessRuntimeConfig {
     pub program: PathBuf,
     /// The folder of all workloads, its own.
     pub folder: PathBuf,
-    /// Ports for nodes on the loopback interface, three each.
+    /// Ports for nodes, three each.
     pub ports: Range<u16>,
+    /// A name or an address that peers and clients elsewhere reach this machine by; nodes listen on every
+    /// interface then, else on the loopback interface only.
+    pub host: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -182,7 +185,10 @@ impl ProcessRuntime {
 
     fn start(&self, managed: &mut Managed, folder: &Path, now: Timestamp) -> io::Result<Step> {
         let record = &mut managed.record;
-        external_write!(DriverConfig, node_config::write(record, folder))?;
+        external_write!(
+            DriverConfig,
+            node_config::write(record, folder, self.config.host.is_some())
+        )?;
         let config = folder.join("node.toml");
         let config = config.to_str().ok_or_else(|| io::Error::other("a path is no text"))?;
         let arguments = ["run", "--config", config];
@@ -229,13 +235,15 @@ impl ProcessRuntime {
     fn told(&self, record: &Record) -> Workload {
         let alive = self.is_alive(record);
         let Ports { p2p, http, metrics } = record.ports;
+        let host = self.config.host.as_deref().unwrap_or("127.0.0.1");
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         Workload {
             node: record.node,
             generation: record.generation,
             state: record.state(alive),
             placement: Placement {
-                p2p_address: format!("127.0.0.1:{p2p}"),
-                http_address: format!("https://127.0.0.1:{http}"),
+                p2p_address: format!("{host}:{p2p}"),
+                http_address: format!("https://{host}:{http}"),
                 metrics_address: format!("http://127.0.0.1:{metrics}/metrics"),
                 volume: self.folder(record.node).display().to_string(),
                 instance: record

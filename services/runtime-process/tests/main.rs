@@ -37,6 +37,7 @@ impl Machine {
             program: self.program.clone(),
             folder: self.folder.path().join("runtime"),
             ports,
+            host: None,
             clock: Arc::new(SystemClock),
         };
         let (runtime, supervised) = ProcessRuntime::open(config).unwrap();

@@ -5,7 +5,7 @@ use hansa_core::{
     ClusterId, Error, Kind, LedgerId, MemberId, Name, NodeId, Page, PageRequest, Position, Result,
     Revision, Timestamp,
 };
-use hansa_types::{Node, NodePrivate, RunState};
+use hansa_types::{Node, NodePrivate, NodeSize, PROCESS, RunState};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
 
@@ -26,6 +26,10 @@ pub struct NewNode {
     pub runtime: Name,
     /// The cluster, if it is one.
     pub cluster: Option<ClusterId>,
+    /// What it may use there.
+    pub size: NodeSize,
+    /// Gibibytes of its volume there.
+    pub volume_gib: u32,
     /// When.
     pub now: Timestamp,
 }
@@ -50,6 +54,8 @@ macro_rules! select {
              reason, p2p_address, http_address, observation, generation, observed_generation, \
              revision, created_at, tenant_id = hansa_tenant() AS own, \
              CASE WHEN tenant_id = hansa_tenant() THEN runtime END AS runtime, \
+             CASE WHEN tenant_id = hansa_tenant() THEN size END AS size, \
+             CASE WHEN tenant_id = hansa_tenant() THEN volume_gib END AS volume_gib, \
              CASE WHEN tenant_id = hansa_tenant() THEN detail END AS detail, \
              CASE WHEN tenant_id = hansa_tenant() THEN placement END AS placement \
              FROM node WHERE phase <> 'deleted' AND ",
@@ -65,12 +71,12 @@ impl TenantTx {
     /// [`Error::AlreadyExists`] when the ledger has one of this name, [`Error::NotFound`] when the
     /// cluster has ended meanwhile.
     pub async fn node_insert(&mut self, new: &NewNode) -> Result<()> {
-        let NewNode { id, ledger, member, name, runtime, cluster, now } = new;
+        let NewNode { id, ledger, member, name, runtime, cluster, size, volume_gib, now } = new;
         let tenant = self.scope().tenant();
         sqlx::query(
             "INSERT INTO node (id, tenant_id, consortium_id, ledger_id, member_id, name, runtime, \
-             cluster_id, desired, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $9, 'running', $8)",
+             cluster_id, size, volume_gib, desired, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, 'running', $8)",
         )
         .bind(id.uuid())
         .bind(tenant.uuid())
@@ -81,6 +87,8 @@ impl TenantTx {
         .bind(runtime.as_str())
         .bind(now.to_offset())
         .bind(cluster.map(ClusterId::uuid))
+        .bind(size.as_str())
+        .bind(i32::try_from(*volume_gib).map_err(Error::internal)?)
         .execute(self.connection())
         .await
         .map_err(database)?;
@@ -201,6 +209,36 @@ impl TenantTx {
         let (_, node) = self.node_find(id).await?;
         if updated.rows_affected() == 1 { Ok(node) } else { Err(Error::Stale) }
     }
+
+    /// Changes what a node of the own member may use, if it still has the expected revision. It is
+    /// another generation of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Stale`].
+    pub async fn node_resize(
+        &mut self,
+        id: NodeId,
+        expected: Revision,
+        size: NodeSize,
+        volume_gib: u32,
+    ) -> Result<Node> {
+        let updated = sqlx::query(
+            // A failure was one of what was wished before.
+            "UPDATE node SET size = $3, volume_gib = $4, generation = generation + 1, \
+             revision = revision + 1, \
+             phase = CASE phase WHEN 'failed' THEN 'provisioning' ELSE phase END, reason = NULL \
+             WHERE id = $1 AND revision = $2",
+        )
+        .bind(id.uuid())
+        .bind(expected.get())
+        .bind(size.as_str())
+        .bind(i32::try_from(volume_gib).map_err(Error::internal)?)
+        .execute(self.connection())
+        .await
+        .map_err(database)?;
+        let (_, node) = self.node_find(id).await?;
+        if updated.rows_affected() == 1 { Ok(node) } else { Err(Error::Stale) }
+    }
 }
 
 fn read(row: &PgRow) -> Result<Node> {
@@ -209,7 +247,13 @@ fn read(row: &PgRow) -> Result<Node> {
     let runtime: Option<String> = row.get("runtime")?;
     let runtime = runtime.map(Name::try_from).transpose().map_err(Error::internal)?;
     let detail: Option<String> = row.get("detail")?;
+    let size: Option<NodeSize> = row.text_opt("size")?;
+    let volume_gib: Option<i32> = row.get("volume_gib")?;
+    let volume_gib = volume_gib.map(u32::try_from).transpose().map_err(Error::internal)?;
     let private = runtime.map(|runtime| NodePrivate {
+        // A process shares its machine with the others.
+        size: size.filter(|_| runtime.as_str() != PROCESS),
+        volume_gib: volume_gib.filter(|_| runtime.as_str() != PROCESS),
         runtime,
         detail,
         pid: placement.pid,

@@ -186,6 +186,8 @@ impl World {
             name: name(text),
             runtime: "process".parse().unwrap(),
             cluster: None,
+            size: hansa_types::NodeSize::Small,
+            volume_gib: 10,
             now: now(),
         };
         tx.node_insert(&new).await.expect("a node");

@@ -202,9 +202,48 @@ async fn a_leaked_handle_is_worth_nothing() {
         name: name("spy"),
         runtime: "process".parse().unwrap(),
         cluster: None,
+        size: hansa_types::NodeSize::Small,
+        volume_gib: 10,
         now: now(),
     };
     tx.node_insert(&node).await.expect_err("beta must not add a node to alpha's ledger");
     let mut tx = world.tx(&beta).await;
     tx.member_insert(&seat(consortium, &beta)).await.expect_err("beta has no seat there");
+}
+
+/// What a node wrote is its member's alone: neither a co-member of the consortium nor a stranger reads or
+/// takes the answer, and nobody asks for another's node.
+#[tokio::test]
+async fn a_log_is_read_by_its_own_tenant_only() {
+    let world = World::new().await;
+    let (alpha, beta) = (world.tenant("alpha").await, world.tenant("beta").await);
+    let consortium = world.consortium(&alpha, "demo").await;
+    let invitation = world.invite(&alpha, consortium, &beta).await;
+    world.accept(&beta, consortium, invitation).await;
+    let ledger = world.ledger(&alpha, consortium).await;
+    let node = world.node(&alpha, ledger, "a1").await;
+    let ask = |tenant: &Tenant| hansa_store::NewLogRequest {
+        id: hansa_core::Uuid::now_v7(),
+        tenant: tenant.id,
+        node,
+        lines: 10,
+        now: now(),
+    };
+    let own = ask(&alpha);
+    let mut tx = world.tx(&alpha).await;
+    tx.log_request_insert(&own).await.expect("its own node");
+    tx.commit().await.expect("committed");
+    let refused = world.tx(&beta).await.log_request_insert(&ask(&beta)).await;
+    refused.expect_err("the node is alpha's");
+    let refused = world.tx(&beta).await.log_request_insert(&ask(&alpha)).await;
+    refused.expect_err("beta must not ask in alpha's name");
+    let mut tx = world.controller_tx().await;
+    let open = tx.log_request_open().await.expect("the controller sees it");
+    assert_eq!(open.iter().map(|open| open.id).collect::<Vec<_>>(), [own.id]);
+    tx.log_request_answer(own.id, &Ok("secret".to_owned())).await.expect("answered");
+    tx.commit().await.expect("committed");
+    let stolen = world.tx(&beta).await.log_request_take(own.id).await.expect("a look");
+    assert_eq!(stolen, None);
+    let taken = world.tx(&alpha).await.log_request_take(own.id).await.expect("a look");
+    assert_eq!(taken, Some(Ok("secret".to_owned())));
 }

@@ -195,6 +195,8 @@ async fn no_node_is_put_into_a_cluster_that_ends() {
         name: name("late"),
         runtime: name("lab"),
         cluster: Some(id),
+        size: hansa_types::NodeSize::Small,
+        volume_gib: 10,
         now: now(),
     };
     let put = async { tx.node_insert(&new).await };

@@ -241,6 +241,10 @@ pub struct ClusterSettings {
     /// How clients outside the cluster reach nodes.
     #[serde(default)]
     pub expose: Expose,
+    /// Whether peers in other places reach nodes as clients do, at the address of `expose`. Without it
+    /// a ledger that has nodes here has them in no other place.
+    #[serde(default)]
+    pub expose_peers: bool,
     /// Who may reach nodes as clients, the control plane among them; nobody without an entry.
     #[serde(default)]
     #[schema(max_items = 64)]
@@ -317,6 +321,9 @@ pub struct ClusterReport {
     /// Whether a pod reaches the address that nodes enrol with; absent while it was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment_reachable: Option<bool>,
+    /// Why pods do not reach what they need, or why that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_problem: Option<String>,
     /// Workloads of the control plane's kind that this installation does not know, `namespace/name`:
     /// they are left alone.
     #[serde(default)]

@@ -61,7 +61,10 @@ pub use list::{
 pub use me::{Caller, Me};
 pub use member::{Member, MemberPhase};
 pub use no_parameters::NoParameters;
-pub use node::{Node, NodeCreate, NodeObservation, NodePhase, NodePrivate, PROCESS, RunState};
+pub use node::{
+    Node, NodeCreate, NodeObservation, NodePhase, NodePrivate, NodeResize, NodeSize, PROCESS,
+    RunState,
+};
 pub use operation::{
     NextAction, Operation, OperationKind, OperationReason, OperationState, OperationStep,
     StepState, Target,

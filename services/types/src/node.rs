@@ -45,6 +45,19 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// What a node in a cluster may use: processors are requested and may be exceeded while nobody else
+    /// needs them, memory is reserved and never exceeded.
+    NodeSize {
+        /// A quarter of a processor, 1 GiB of memory.
+        Small = "small",
+        /// One processor, 4 GiB of memory.
+        Medium = "medium",
+        /// Four processors, 16 GiB of memory.
+        Large = "large",
+    }
+}
+
 /// What was last heard of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NodeObservation {
@@ -82,6 +95,12 @@ pub struct NodePrivate {
     /// What went wrong, in the words of whoever saw it: the cluster's event, last lines of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What it may use; absent for a process, which shares its machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<NodeSize>,
+    /// Gibibytes of its volume, as asked; absent for a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_gib: Option<u32>,
     /// The process's id, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -159,6 +178,27 @@ pub struct NodeCreate {
     /// Where it runs: `process`, or a cluster's name.
     #[serde(default = "process")]
     pub runtime: Name,
+    /// What it may use in its cluster; `small` without it. Not for a process.
+    #[serde(default)]
+    pub size: Option<NodeSize>,
+    /// Gibibytes of its volume in its cluster; 10 without it. Not for a process.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 4096)]
+    pub volume_gib: Option<u32>,
+}
+
+/// Another size for a node in a cluster; what is left out stays. Its pod starts anew, in its turn.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"size": "medium", "volume_gib": 20}))]
+#[serde(deny_unknown_fields)]
+pub struct NodeResize {
+    /// What it may use from now on.
+    #[serde(default)]
+    pub size: Option<NodeSize>,
+    /// Gibibytes of its volume, which grows and never shrinks.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 4096)]
+    pub volume_gib: Option<u32>,
 }
 
 fn process() -> Name {

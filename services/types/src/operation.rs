@@ -17,6 +17,8 @@ word_enum! {
         NodeStop = "node_stop",
         /// Stops and starts a node.
         NodeRestart = "node_restart",
+        /// Gives a node another size.
+        NodeResize = "node_resize",
         /// Ends a node.
         NodeDelete = "node_delete",
         /// Composes the genesis and brings a ledger to its first block.
@@ -37,6 +39,7 @@ impl OperationKind {
             Self::NodeStart => &["start"],
             Self::NodeStop => &["stop"],
             Self::NodeRestart => &["stop", "start"],
+            Self::NodeResize => &["resize"],
             Self::NodeDelete => &["stop", "remove"],
             Self::LedgerLaunch => {
                 &["enrol_nodes", "collect_signatures", "publish_genesis", "first_block"]
@@ -130,6 +133,8 @@ word_enum! {
         VaultUnavailable = "vault_unavailable",
         /// The nodes did not agree on a first block.
         NoAgreement = "no_agreement",
+        /// The ledger's nodes run in several places, and some are not reached from the others.
+        PeersUnreachable = "peers_unreachable",
         /// Somebody ended it.
         Cancelled = "cancelled",
         /// A fault of ours.
@@ -184,6 +189,7 @@ impl OperationReason {
             | Self::ClusterUnreachable
             | Self::ClusterConflict
             | Self::RuntimeMissing
+            | Self::PeersUnreachable
             | Self::VaultUnavailable
             | Self::Internal => NextAction::ContactOperator,
             Self::QuorumMargin => NextAction::MendOthers,

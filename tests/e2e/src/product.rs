@@ -104,6 +104,7 @@ impl Product {
         if let Some(Cluster { kubeconfig, host, image }) = &self.cluster {
             command.arg("--kubeconfig").arg(kubeconfig);
             command.args(["--enrolment-address", host, "--node-image", image]);
+            command.args(["--node-address", host]);
         }
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let mut dev = command.spawn().context("starting hansa dev")?;

@@ -4,6 +4,7 @@
 
 mod control_plane;
 mod machine;
+mod places;
 mod pod;
 mod restart;
 mod volume;
@@ -18,6 +19,8 @@ const TESTS: &[Test<Pods>] = &[
     ("pod::a_deleted_one_returns_with_volume_and_keys", pod::deleted),
     ("volume::a_changed_byte_is_found_and_repaired", volume::block),
     ("volume::an_edited_row_is_found_and_repaired", volume::row),
+    ("pod::a_node_gets_more_room", pod::resized),
+    ("places::one_ledger_has_pods_and_processes", places::one_ledger),
     ("restart::all_members_at_once_halt_nothing", restart::all_at_once),
     ("restart::a_new_image_goes_from_node_to_node", restart::new_image),
     ("machine::emptying_it_stops_at_the_budget", machine::drained),

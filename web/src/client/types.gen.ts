@@ -399,6 +399,10 @@ export type ClusterReport = {
      */
     network_policy_enforced?: boolean | null;
     /**
+     * Why pods do not reach what they need, or why that was not measured.
+     */
+    network_problem?: string | null;
+    /**
      * Why it is not ready.
      */
     problem?: string | null;
@@ -429,6 +433,11 @@ export type ClusterSettings = {
      * How clients outside the cluster reach nodes.
      */
     expose?: Expose;
+    /**
+     * Whether peers in other places reach nodes as clients do, at the address of `expose`. Without it
+     * a ledger that has nodes here has them in no other place.
+     */
+    expose_peers?: boolean;
     /**
      * The nodes' image.
      */
@@ -1188,6 +1197,11 @@ export type NodeCreate = {
      * Where it runs: `process`, or a cluster's name.
      */
     runtime?: Name;
+    size?: NodeSize | null;
+    /**
+     * Gibibytes of its volume in its cluster; 10 without it. Not for a process.
+     */
+    volume_gib?: number | null;
 };
 
 /**
@@ -1290,7 +1304,28 @@ export type NodePrivate = {
      * Where it runs: `process`, or a cluster's name.
      */
     runtime: Name;
+    size?: NodeSize | null;
+    /**
+     * Gibibytes of its volume, as asked; absent for a process.
+     */
+    volume_gib?: number | null;
 };
+
+/**
+ * Another size for a node in a cluster; what is left out stays. Its pod starts anew, in its turn.
+ */
+export type NodeResize = {
+    size?: NodeSize | null;
+    /**
+     * Gibibytes of its volume, which grows and never shrinks.
+     */
+    volume_gib?: number | null;
+};
+
+/**
+ * What a node in a cluster may use: processors are requested and may be exceeded while nobody else needs them, memory is reserved and never exceeded.
+ */
+export type NodeSize = 'small' | 'medium' | 'large';
 
 /**
  * The progress of something long. `failed` always has a `reason`, and a reason a `next_action`.
@@ -1345,7 +1380,7 @@ export type OperationId = string;
 /**
  * What an operation does.
  */
-export type OperationKind = 'node_create' | 'node_start' | 'node_stop' | 'node_restart' | 'node_delete' | 'ledger_launch' | 'ledger_delete' | 'consortium_delete';
+export type OperationKind = 'node_create' | 'node_start' | 'node_stop' | 'node_restart' | 'node_resize' | 'node_delete' | 'ledger_launch' | 'ledger_delete' | 'consortium_delete';
 
 /**
  * A page of operations, newest first.
@@ -1364,7 +1399,7 @@ export type OperationList = {
 /**
  * Why an operation or a node failed. The list is closed; each has a next action.
  */
-export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'deletion_held' | 'cluster_unreachable' | 'quorum_margin' | 'runtime_missing' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'cancelled' | 'internal';
+export type OperationReason = 'deadline_exceeded' | 'attempts_exhausted' | 'program_missing' | 'node_crashed' | 'ports_exhausted' | 'disk_full' | 'out_of_memory' | 'unresponsive' | 'image_missing' | 'unschedulable' | 'quota_exceeded' | 'volume_pending' | 'volume_growing' | 'namespace_terminating' | 'cluster_forbidden' | 'cluster_rejected' | 'evicted' | 'deletion_held' | 'cluster_unreachable' | 'quorum_margin' | 'runtime_missing' | 'cluster_conflict' | 'enrolment_refused' | 'signature_missing' | 'vault_unavailable' | 'no_agreement' | 'peers_unreachable' | 'cancelled' | 'internal';
 
 /**
  * Where an operation is.
@@ -3503,6 +3538,46 @@ export type NodeLogsResponses = {
 };
 
 export type NodeLogsResponse = NodeLogsResponses[keyof NodeLogsResponses];
+
+export type NodeResizeData = {
+    body: NodeResize;
+    headers?: {
+        /**
+         * A mark of yours on this request: repeating it within 24 hours has one effect and the same answer.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The node
+         */
+        node_id: NodeId;
+    };
+    query?: never;
+    url: '/v1/nodes/{node_id}/resize';
+};
+
+export type NodeResizeErrors = {
+    /**
+     * Not done; `code` says why
+     */
+    '4XX': Problem;
+    /**
+     * Not done; come back after `Retry-After`
+     */
+    '5XX': Problem;
+};
+
+export type NodeResizeError = NodeResizeErrors[keyof NodeResizeErrors];
+
+export type NodeResizeResponses = {
+    /**
+     * The operation that resizes it
+     */
+    202: Operation;
+};
+
+export type NodeResizeResponse = NodeResizeResponses[keyof NodeResizeResponses];
 
 export type NodeRestartData = {
     body: NoParameters;

@@ -98,6 +98,8 @@ function State({ cluster: { phase, report } }: { cluster: Cluster }) {
     <>
       {t(`clusterPhase.${phase}`)}
       {report?.problem != null && <div>{report.problem}</div>}
+      {report?.network_policy_enforced === false && <div>{t('clusters.policiesIgnored')}</div>}
+      {report?.network_problem != null && <div>{report.network_problem}</div>}
       {Math.abs(skew) > SKEW_TOLERATED && (
         <div>{t('clusters.skew', { seconds: seconds.format(skew / 1_000) })}</div>
       )}

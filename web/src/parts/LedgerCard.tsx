@@ -12,6 +12,7 @@ import { useMe } from './Frame'
 import { LedgerHealthAlert } from './Health'
 import { Incidents } from './Incidents'
 import { NameItem } from './NameItem'
+import { SizeItems, type Size } from './NodeSize'
 import { NodeTable, useNodes } from './NodeTable'
 import { useClusters } from './useClusters'
 
@@ -112,7 +113,7 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
       )}
       <NodeTable ledger={ledger} />
       {ledger.phase === 'running' && <Incidents ledger={ledger} />}
-      <FormModal<{ name: string; runtime?: string }>
+      <FormModal<{ name: string; runtime?: string } & Size>
         open={adding}
         title={t('nodes.add')}
         submit={t('nodes.add')}
@@ -133,6 +134,13 @@ export function LedgerCard({ ledger, owner }: { ledger: Ledger; owner: boolean }
             />
           </Form.Item>
         )}
+        <Form.Item noStyle dependencies={['runtime']}>
+          {({ getFieldValue }) =>
+            (getFieldValue('runtime') ?? 'process') !== 'process' && (
+              <SizeItems size="small" volume={10} least={1} />
+            )
+          }
+        </Form.Item>
       </FormModal>
       <Approve
         ledger={ledger}

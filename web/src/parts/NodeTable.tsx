@@ -1,11 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Button, Empty, Popconfirm, Space, Table, Tag, Tooltip, Typography } from 'antd'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { nodeList, nodeRestart, nodeStart, nodeStop, type Ledger, type Node } from '../client'
 import { answer } from '../lib/problem'
 import { Failure } from './Failure'
 import { NodeHealthSign } from './Health'
+import { ResizeNode } from './NodeSize'
 
 const ACTIONS = { start: nodeStart, stop: nodeStop, restart: nodeRestart } as const
 type Action = keyof typeof ACTIONS
@@ -24,14 +26,16 @@ export function NodeTable({ ledger }: { ledger: Ledger }) {
   const { t, i18n } = useTranslation()
   const queries = useQueryClient()
   const list = useNodes(ledger)
+  const [resizing, setResizing] = useState<Node>()
+  const again = () =>
+    Promise.all([
+      queries.invalidateQueries({ queryKey: ['nodes', ledger.id] }),
+      queries.invalidateQueries({ queryKey: ['operations'] }),
+    ])
   const act = useMutation({
     mutationFn: ({ id, action }: { id: string; action: Action }) =>
       answer(ACTIONS[action]({ path: { node_id: id }, body: {} as never })),
-    onSettled: () =>
-      Promise.all([
-        queries.invalidateQueries({ queryKey: ['nodes', ledger.id] }),
-        queries.invalidateQueries({ queryKey: ['operations'] }),
-      ]),
+    onSettled: again,
   })
   const number = new Intl.NumberFormat(i18n.language)
   const time = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'short', timeStyle: 'medium' })
@@ -102,9 +106,16 @@ export function NodeTable({ ledger }: { ledger: Ledger }) {
             title: t('nodes.runtime'),
             render: (_, { private: own }) =>
               own != null && (
-                <Tooltip title={own.pod != null && `${own.namespace}/${own.pod} · ${own.machine}`}>
-                  {own.runtime === 'process' ? t('nodes.process') : own.runtime}
-                </Tooltip>
+                <>
+                  <Tooltip title={own.pod != null && `${own.namespace}/${own.pod} · ${own.machine}`}>
+                    {own.runtime === 'process' ? t('nodes.process') : own.runtime}
+                  </Tooltip>
+                  {own.size != null && (
+                    <Typography.Text type="secondary" style={{ display: 'block' }}>
+                      {t('nodes.sizeShort', { size: t(`nodeSize.${own.size}`), volume: own.volume_gib })}
+                    </Typography.Text>
+                  )}
+                </>
               ),
           },
           {
@@ -153,11 +164,21 @@ export function NodeTable({ ledger }: { ledger: Ledger }) {
                     ? (['restart', 'stop'] as const)
                     : (['start'] as const)
                   ).map((action) => button(node, action))}
+                  {node.private.size != null && (
+                    <Button
+                      size="small"
+                      aria-label={`${t('nodes.resize')} ${node.name}`}
+                      onClick={() => setResizing(node)}
+                    >
+                      {t('nodes.resize')}
+                    </Button>
+                  )}
                 </Space>
               ),
           },
         ]}
       />
+      <ResizeNode node={resizing} close={() => setResizing(undefined)} done={again} />
     </>
   )
 }

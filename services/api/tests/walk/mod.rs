@@ -267,6 +267,8 @@ impl Walk {
             self.succeeded(operation).await;
         }
         let (first, second) = (nodes[0].0.clone(), nodes[1].0.clone());
+        let logs = format!("/v1/nodes/{first}/logs");
+        self.until("its log", async |walk| walk.get(&logs).await).await;
         let operation = self.delete(&format!("/v1/nodes/{second}")).await;
         self.succeeded(&operation).await;
 

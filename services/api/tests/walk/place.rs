@@ -59,6 +59,7 @@ impl Driving {
                 let (runtime, supervised) = ProcessRuntime::open(ProcessRuntimeConfig {
                     program: folder.join("node"),
                     folder: folder.join("runtime"),
+                    host: None,
                     ports: *first_port..first_port + PORTS,
                     clock: clock.clone(),
                 })
@@ -92,6 +93,7 @@ impl Clusters for KubeClusters {
             access: Access::Kubeconfig(cluster.kubeconfig.expect("it was registered with one")),
             installation: cluster.id.to_string(),
             settings: cluster.settings,
+            enrolment_url: None,
             enrolment_authority: None,
         };
         let (runtime, keeping) =

@@ -6,4 +6,5 @@ pub mod launch;
 pub mod node;
 pub mod operation;
 pub mod quorum;
+pub mod reach;
 pub mod turn;

@@ -130,6 +130,7 @@ fn done(kind: OperationKind, before: &[OperationStep], facts: Facts) -> usize {
             | OperationKind::NodeStart
             | OperationKind::NodeStop
             | OperationKind::NodeRestart
+            | OperationKind::NodeResize
             | OperationKind::LedgerLaunch => 0,
         },
         Facts::Launch { composed, published, started, running, node_failure: _ } => {
@@ -152,6 +153,12 @@ fn done(kind: OperationKind, before: &[OperationStep], facts: Facts) -> usize {
             OperationKind::NodeRestart => {
                 let since = before.first().and_then(|stop| stop.finished_at);
                 first(&[settled, has_answered(in_ledger, heard_at, since)])
+            }
+            // One that is stopped takes its size up when it starts.
+            OperationKind::NodeResize => {
+                let since = before.first().and_then(|resize| resize.started_at);
+                let is_up = phase == NodePhase::Stopped || has_answered(in_ledger, heard_at, since);
+                first(&[settled && is_up])
             }
             OperationKind::NodeDelete => {
                 first(&[phase == NodePhase::Deleting, phase == NodePhase::Deleted])

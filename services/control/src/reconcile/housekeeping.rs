@@ -1,4 +1,4 @@
-//! What must end by itself: old events, kept answers, open intents, retained volumes.
+//! What must end by itself: old events, kept answers, questions that nobody takes back, open intents, retained volumes.
 
 use hansa_core::{Result, external_write, limits};
 
@@ -14,6 +14,7 @@ impl Controller {
         let mut tx = self.tx().await?;
         tx.event_prune(now - limits::EVENTS_KEPT).await?;
         tx.idempotency_prune(now).await?;
+        tx.log_request_prune(now - limits::LOG_REQUEST_KEPT).await?;
         tx.audit_close_unfinished(now - limits::INTENT_OPEN_MAX, now).await?;
         external_write!(Housekeeping, tx.commit().await)?;
         let before = now - limits::VOLUME_RETENTION;

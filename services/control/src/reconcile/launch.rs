@@ -6,7 +6,10 @@ use hansa_types::LedgerPhase;
 use ledger_types::{Policy, Quorum, genesis::Charter};
 
 use super::{Controller, log_failure};
-use crate::plan::charter::{NotYet, charter, genesis, threshold};
+use crate::plan::{
+    charter::{NotYet, charter, genesis, threshold},
+    reach::{Place, unreached},
+};
 
 impl Controller {
     /// Takes every launch one step further.
@@ -34,7 +37,8 @@ impl Controller {
 
     /// Composes the charter once every node has enrolled. What was signed before is forgotten.
     async fn compose(&self, ledger: &DrivenLedger, nodes: &[DrivenNode]) -> Result<()> {
-        if nodes.iter().any(|node| node.identity.is_none()) {
+        // The operation ends with the reason before anybody is asked to sign.
+        if nodes.iter().any(|node| node.identity.is_none()) || unreached_of(nodes).is_some() {
             return Ok(());
         }
         let authority = external_write!(LaunchAuthority, self.vault.authority(ledger.id).await)?;
@@ -103,6 +107,18 @@ impl Controller {
         tracing::info!(ledger.id = %ledger.id, "the ledger runs");
         Ok(())
     }
+}
+
+/// The first node that its peers in other places would not find.
+pub(super) fn unreached_of(nodes: &[DrivenNode]) -> Option<&DrivenNode> {
+    let places: Vec<_> = nodes
+        .iter()
+        .map(|node| Place {
+            cluster: node.cluster,
+            p2p_address: node.record.p2p_address.as_deref(),
+        })
+        .collect();
+    unreached(&places).and_then(|place| nodes.get(place))
 }
 
 /// How many validators the published genesis has.

@@ -6,7 +6,7 @@ use hansa_types::OperationState;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Every reconciler that looks.
-const RECONCILERS: [&str; 10] = [
+const RECONCILERS: [&str; 11] = [
     "clusters",
     "consortiums",
     "ledgers",
@@ -17,6 +17,7 @@ const RECONCILERS: [&str; 10] = [
     "observe",
     "housekeeping",
     "probes",
+    "logs",
 ];
 /// Seconds of one look.
 const SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

@@ -9,6 +9,7 @@ mod correction;
 mod ending;
 mod housekeeping;
 mod launch;
+mod log;
 mod metrics;
 mod node;
 mod observe;
@@ -122,7 +123,9 @@ impl Controller {
         let probing = self
             .clone()
             .repeat("probes", limits::RECONCILE_EVERY, |c| async move { c.probe_clusters().await });
-        tokio::join!(self.store.follow_changes(sender), driving, observing, keeping, probing);
+        let answering = self.clone().answer(changes);
+        let following = self.store.follow_changes(sender);
+        tokio::join!(following, driving, observing, keeping, probing, answering);
     }
 
     /// One pass over everything that is driven, each reconciler once.
@@ -161,9 +164,19 @@ impl Controller {
             changes.mark_unchanged();
             // Every failure was logged; the next pass tries again.
             let _ = self.pass(&mut held).await;
-            // Whatever woke us, we look.
-            let _ = tokio::time::timeout(limits::RECONCILE_EVERY, changes.changed()).await;
-            if changes.has_changed().is_err() {
+            if !woken(&mut changes).await {
+                return;
+            }
+        }
+    }
+
+    /// Beside the passes: who waits for a log does not wait for the nodes.
+    async fn answer(self: Arc<Self>, mut changes: watch::Receiver<u64>) {
+        loop {
+            changes.mark_unchanged();
+            // A failure was logged; the next look tries again.
+            let _ = self.look("logs", self.answer_logs()).await;
+            if !woken(&mut changes).await {
                 return;
             }
         }
@@ -194,6 +207,13 @@ impl Controller {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// Waits for a change, or for as long as a lost notification may cost; whether there may be more.
+async fn woken(changes: &mut watch::Receiver<u64>) -> bool {
+    // Whatever woke us, we look.
+    let _ = tokio::time::timeout(limits::RECONCILE_EVERY, changes.changed()).await;
+    changes.has_changed().is_ok()
 }
 
 fn log_failure(name: &str, error: &Error) {

@@ -8,7 +8,7 @@ use hansa_runtime::{
     Enrolment, Instance, Placement, Runtime, RuntimeError, Size, Workload, WorkloadSpec,
 };
 use hansa_store::{DrivenNode, NodePlacement, NodeRecord, SystemTx};
-use hansa_types::{NodePhase, OperationReason};
+use hansa_types::{NodePhase, NodeSize, OperationReason};
 
 use super::{Controller, log_failure, quorum::voter};
 use crate::{
@@ -18,10 +18,6 @@ use crate::{
         turn::{Turn, turn},
     },
 };
-
-/// What every node may use; a machine that is shared with others does not divide it. The worst
-/// statements take half a gigabyte (docs/decisions/0030).
-const SIZE: Size = Size { cpu_millis: 250, memory_mib: 1_024, volume_gib: 10 };
 
 /// What a place says of its workloads, or why it says nothing.
 type Place = Result<BTreeMap<NodeId, Workload>, RuntimeError>;
@@ -250,7 +246,7 @@ impl Controller {
             name: node.name.clone(),
             generation: node.generation,
             run,
-            size: SIZE,
+            size: size_of(node),
             enrolment: Enrolment { url: url.clone(), token },
         };
         Ok(external_write!(NodeApply, runtime.apply(&spec).await)?)
@@ -263,6 +259,17 @@ impl Controller {
         external_write!(NodeToken, tx.commit().await)?;
         Ok(token)
     }
+}
+
+/// What a node's class stands for; [`NodeSize`] tells it to people. The worst statements take half a
+/// gigabyte (docs/decisions/0030).
+const fn size_of(node: &DrivenNode) -> Size {
+    let (cpu_millis, memory_mib) = match node.size {
+        NodeSize::Small => (250, 1_024),
+        NodeSize::Medium => (1_000, 4_096),
+        NodeSize::Large => (4_000, 16_384),
+    };
+    Size { cpu_millis, memory_mib, volume_gib: node.volume_gib }
 }
 
 /// An address that is not there yet is none.

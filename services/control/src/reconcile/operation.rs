@@ -8,7 +8,7 @@ use hansa_types::{
     LedgerPhase, NodePhase, Operation, OperationKind, OperationReason, OperationState, RunState,
 };
 
-use super::{Controller, log_failure};
+use super::{Controller, launch::unreached_of, log_failure};
 use crate::plan::operation::{Facts, Progress, progress};
 
 /// The operations that this controller holds, with the end of each lease.
@@ -152,7 +152,10 @@ impl Controller {
                 published: ledger.genesis.is_some(),
                 started: nodes.iter().all(|node| node.record.phase == NodePhase::Running),
                 running: ledger.phase == LedgerPhase::Running,
-                node_failure: failed.and_then(|node| node.record.reason),
+                node_failure: failed.and_then(|node| node.record.reason).or_else(|| {
+                    let unreached = unreached_of(&nodes);
+                    unreached.map(|_| OperationReason::PeersUnreachable)
+                }),
             });
         }
         let Some(id) = target.consortium_id else { return Ok(Facts::Gone) };

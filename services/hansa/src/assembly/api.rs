@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use axum::{Router, http::HeaderValue};
 use hansa_api::Api;
 use hansa_clients::{HttpNodes, Vault};
-use hansa_control::{Config, ControlPlane, Fleet, VaultJwtKeys};
+use hansa_control::{Config, ControlPlane, VaultJwtKeys};
 use hansa_core::{Secret, SystemClock};
 use hansa_store::{Pools, Store};
 
@@ -19,8 +19,6 @@ pub(crate) struct ApiParts {
     pub(crate) page_key: Secret,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) nodes: Arc<HttpNodes>,
-    /// Where nodes run, for their logs; none when this process cannot reach it.
-    pub(crate) fleet: Option<Arc<Fleet>>,
     /// The address that clients use; access tokens are issued by it and for it.
     pub(crate) public_url: String,
     /// The origins whose pages may change things with a session cookie.
@@ -48,7 +46,6 @@ impl ApiService {
             page_key,
             vault,
             nodes,
-            fleet,
             public_url,
             origins,
             console,
@@ -65,7 +62,6 @@ impl ApiService {
             page_key,
             jwt_keys: Arc::new(VaultJwtKeys::new(vault.clone())),
             vault,
-            fleet,
             nodes: Some(nodes),
             issuer: public_url,
         });

@@ -12,6 +12,8 @@ use hansa_types::ClusterReport;
 /// Kubernetes clusters.
 #[derive(Debug)]
 pub(crate) struct KubeClusters {
+    /// The address that nodes in clusters enrol with; nothing is measured without it.
+    pub(crate) enrolment_url: Option<String>,
     /// Authorities that the address of the enrolment may chain to, PEM; the public ones without it.
     pub(crate) enrolment_authority: Option<String>,
 }
@@ -24,6 +26,7 @@ impl Clusters for KubeClusters {
             access: kubeconfig.map_or(Access::InCluster, Access::Kubeconfig),
             installation: id.to_string(),
             settings,
+            enrolment_url: self.enrolment_url.clone(),
             enrolment_authority: self.enrolment_authority.clone(),
         };
         let opened = KubeRuntime::open(config, Arc::new(SystemClock)).await;

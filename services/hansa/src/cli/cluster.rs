@@ -5,7 +5,7 @@ use std::{io::Read as _, path::PathBuf};
 use clap::Subcommand;
 use hansa_core::Name;
 use hansa_types::Cluster as Found;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     failure::{Failure, Outcome},
@@ -14,11 +14,12 @@ use super::{
     output,
 };
 
-const COLUMNS: [output::Column; 5] = [
+const COLUMNS: [output::Column; 6] = [
     ("NAME", "/name"),
     ("PHASE", "/phase"),
     ("RELEASE", "/report/version"),
     ("PROBLEM", "/report/problem"),
+    ("NETWORK", "/report/network_problem"),
     ("ID", "/id"),
 ];
 
@@ -49,6 +50,13 @@ pub(crate) enum Cluster {
         /// A network whose clients may reach nodes, the control plane's among them; may be repeated.
         #[arg(long = "client", value_name = "CIDR")]
         clients: Vec<String>,
+        /// A network of peers in other places, as the cluster's pods see them; may be repeated.
+        #[arg(long = "peer", value_name = "CIDR")]
+        peers: Vec<String>,
+        /// Let peers in other places reach nodes as clients do: needed by ledgers that have nodes
+        /// elsewhere too.
+        #[arg(long)]
+        expose_peers: bool,
     },
     /// Give one another kubeconfig, or let its nodes start from another image.
     #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
@@ -82,14 +90,25 @@ impl Cluster {
                 let found = names::cluster(&api, &cluster).await?;
                 output::one(options.output, &found, &COLUMNS)
             }
-            Self::Register { name, kubeconfig, image, storage_class, clients } => {
+            Self::Register {
+                name,
+                kubeconfig,
+                image,
+                storage_class,
+                clients,
+                peers,
+                expose_peers,
+            } => {
                 let access = match kubeconfig {
                     None => json!({ "kind": "in_cluster" }),
                     Some(path) => json!({ "kind": "kubeconfig", "kubeconfig": read(&path)? }),
                 };
-                let clients: Vec<_> =
-                    clients.iter().map(|cidr| json!({ "network": cidr })).collect();
-                let mut settings = json!({ "image": image, "clients": clients });
+                let mut settings = json!({
+                    "image": image,
+                    "clients": networks(&clients),
+                    "peers": networks(&peers),
+                    "expose_peers": expose_peers,
+                });
                 if let Some(class) = storage_class {
                     settings["storage_class"] = json!(class);
                 }
@@ -118,6 +137,10 @@ impl Cluster {
             }
         }
     }
+}
+
+fn networks(cidrs: &[String]) -> Vec<Value> {
+    cidrs.iter().map(|cidr| json!({ "network": cidr })).collect()
 }
 
 fn read(path: &PathBuf) -> Outcome<String> {

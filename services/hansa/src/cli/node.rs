@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 use hansa_core::{Name, Uuid};
-use hansa_types::{Node as Found, Operation as Done, OperationState};
-use serde_json::json;
+use hansa_types::{Node as Found, NodeSize, Operation as Done, OperationState};
+use serde_json::{Value, json};
 
 use super::{
     consortium::operation_of,
@@ -57,6 +57,8 @@ pub(crate) enum Node {
         #[arg(long, value_name = "NAME", default_value = hansa_types::PROCESS)]
         runtime: Name,
         #[command(flatten)]
+        size: Size,
+        #[command(flatten)]
         wait: Wait,
     },
     /// Start a node.
@@ -65,6 +67,13 @@ pub(crate) enum Node {
     Stop(Asked),
     /// Stop a node and start it again.
     Restart(Asked),
+    /// Give a node in a cluster another size. Its pod starts anew in its turn.
+    Resize {
+        #[command(flatten)]
+        asked: Asked,
+        #[command(flatten)]
+        size: Size,
+    },
     /// End a node. Its volume is kept for a week.
     Delete(Asked),
     /// Print the last lines of the log of a node of your own.
@@ -75,6 +84,34 @@ pub(crate) enum Node {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         lines: u16,
     },
+}
+
+/// What a node in a cluster may use.
+#[derive(Debug, Args)]
+pub(crate) struct Size {
+    /// small: a quarter of a processor, 1 GiB of memory; medium: 1 and 4 GiB; large: 4 and 16 GiB.
+    #[arg(long, value_name = "CLASS", value_parser = size)]
+    size: Option<NodeSize>,
+    /// Gibibytes of its volume, which grows and never shrinks.
+    #[arg(long, value_name = "N")]
+    volume_gib: Option<u32>,
+}
+
+impl Size {
+    /// Puts what was said into a body.
+    fn put(&self, body: &mut Value) {
+        if let Some(size) = self.size {
+            body["size"] = json!(size);
+        }
+        if let Some(gib) = self.volume_gib {
+            body["volume_gib"] = json!(gib);
+        }
+    }
+}
+
+fn size(text: &str) -> Result<NodeSize, String> {
+    let known = || NodeSize::ALL.iter().map(|size| size.as_str()).collect::<Vec<_>>().join(", ");
+    NodeSize::try_from(text.to_owned()).map_err(|_| format!("one of {}", known()))
 }
 
 /// A node, and whether to wait.
@@ -89,6 +126,7 @@ pub(crate) struct Asked {
 impl Node {
     pub(crate) async fn run(self, options: &Options) -> Outcome<()> {
         let api = options.connect()?;
+        let mut body = json!({});
         let (asked, verb) = match self {
             Self::List { ledger } => {
                 let found = names::ledger(&api, &ledger).await?;
@@ -98,10 +136,11 @@ impl Node {
                 let found = names::node(&api, &node, ledger.as_ref()).await?;
                 return output::one(options.output, &found, &COLUMNS);
             }
-            Self::Create { name, ledger, runtime, wait } => {
+            Self::Create { name, ledger, runtime, size, wait } => {
                 let found = names::ledger(&api, &ledger).await?;
                 let path = format!("/v1/ledgers/{}/nodes", found.id);
-                let new = json!({ "name": name, "runtime": runtime });
+                let mut new = json!({ "name": name, "runtime": runtime });
+                size.put(&mut new);
                 let operation: Done = api.post(&path, &new).await?;
                 return wait.finish(&api, options, operation).await;
             }
@@ -113,6 +152,10 @@ impl Node {
             Self::Start(asked) => (asked, "start"),
             Self::Stop(asked) => (asked, "stop"),
             Self::Restart(asked) => (asked, "restart"),
+            Self::Resize { asked, size } => {
+                size.put(&mut body);
+                (asked, "resize")
+            }
             Self::Delete(asked) => (asked, "delete"),
         };
         let Asked { which: Which { node, ledger }, wait } = asked;
@@ -121,7 +164,7 @@ impl Node {
         let operation = if verb == "delete" {
             operation_of(api.delete(&path, Some(found.revision)).await?)?
         } else {
-            api.post(&format!("{path}/{verb}"), &json!({})).await?
+            api.post(&format!("{path}/{verb}"), &body).await?
         };
         wait.finish(&api, options, operation).await
     }

@@ -49,6 +49,9 @@ pub(crate) struct Dev {
     /// The program of ledger nodes. [default: hansa-node beside this program]
     #[arg(long, value_name = "FILE")]
     node_program: Option<PathBuf>,
+    /// An address of this machine that peers in other places reach nodes by, which run as processes here.
+    #[arg(long, value_name = "IP")]
+    node_address: Option<IpAddr>,
     /// Another address of this machine that nodes enrol at, over TLS: one that pods reach.
     #[arg(long, value_name = "IP", requires = "kubeconfig")]
     enrolment_address: Option<IpAddr>,
@@ -131,6 +134,7 @@ impl Dev {
                 authority: issued.authority.clone(),
             }),
             node_program: self.node_program,
+            node_address: self.node_address,
             console: self.console,
         };
         let mut running = services::start(&folder, parts, shutdown).await?;

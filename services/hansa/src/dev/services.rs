@@ -1,6 +1,6 @@
 //! The services of a control plane in one process, beside its vault and its database.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -55,6 +55,8 @@ pub(crate) struct Parts {
     /// Where nodes enrol that do not run on this machine.
     pub(crate) enrolment: Option<Enrolment>,
     pub(crate) node_program: Option<PathBuf>,
+    /// How peers in other places reach this machine.
+    pub(crate) node_address: Option<IpAddr>,
     pub(crate) console: Option<PathBuf>,
 }
 
@@ -67,13 +69,14 @@ pub(crate) struct Enrolment {
 
 /// Starts everything but the HTTP server.
 pub(crate) async fn start(folder: &Folder, parts: Parts, shutdown: Shutdown) -> Result<Running> {
-    let Parts { port, enrolment, node_program, console } = parts;
+    let Parts { port, enrolment, node_program, node_address, console } = parts;
     let cluster = database(folder).await?;
     let vault = vault(folder, &cluster, &shutdown).await?;
     let runtime_config = ProcessRuntimeConfig {
         program: node_program.map_or_else(beside_us, Ok)?,
         folder: folder.join("runtime"),
         ports: node_ports(port),
+        host: node_address.map(|address| address.to_string()),
         clock: Arc::new(SystemClock),
     };
     let (runtime, supervised) =
@@ -81,7 +84,7 @@ pub(crate) async fn start(folder: &Folder, parts: Parts, shutdown: Shutdown) -> 
     let nodes = Arc::new(HttpNodes::default());
     let (cluster_url, enrolment_authority) =
         enrolment.map(|enrolment| (enrolment.url, enrolment.authority)).unzip();
-    let clusters = KubeClusters { enrolment_authority };
+    let clusters = KubeClusters { enrolment_url: cluster_url.clone(), enrolment_authority };
     let fleet = Fleet::new(Some(runtime), Arc::new(clusters));
     let login = |login| cluster.login(login, DATABASE);
     let metrics = Metrics::new()?;
@@ -92,7 +95,6 @@ pub(crate) async fn start(folder: &Folder, parts: Parts, shutdown: Shutdown) -> 
         page_key: folder.secret("page.key")?,
         vault: vault.clone(),
         nodes: nodes.clone(),
-        fleet: Some(fleet.clone()),
         public_url: origin("127.0.0.1"),
         origins: ["localhost", "127.0.0.1"].map(origin).to_vec(),
         console,

@@ -101,7 +101,6 @@ impl ApiConfig {
             page_key: key(&page_key)?,
             vault: Arc::new(HttpVault::new(&vault.socket).context("vault.socket")?),
             nodes: Arc::new(HttpNodes::default()),
-            fleet: None,
             public_url: url,
             origins: allowed,
             console,

@@ -16,6 +16,7 @@ use hansa_core::SystemClock;
 use hansa_runtime::Runtime;
 use hansa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use hansa_telemetry::Shutdown;
+use hansa_types::Host;
 use serde::Deserialize;
 
 use super::config::{self, DatabaseConfig, VaultConfig, key, public_url};
@@ -77,6 +78,9 @@ struct ProcessConfig {
     folder: PathBuf,
     /// The program of nodes; by default `hansa-node` beside this one.
     program: Option<PathBuf>,
+    /// A name or an address that peers and clients elsewhere reach this machine by; nodes are reached on
+    /// this machine only without it.
+    host: Option<Host>,
     /// The first port of nodes. Keep them below the range of outgoing connections.
     first_port: u16,
     /// How many: three a node.
@@ -86,7 +90,7 @@ struct ProcessConfig {
 impl Default for ProcessConfig {
     fn default() -> Self {
         let folder = "/var/lib/hansa/runtime".into();
-        Self { folder, program: None, first_port: 10_000, ports: 600 }
+        Self { folder, program: None, host: None, first_port: 10_000, ports: 600 }
     }
 }
 
@@ -189,13 +193,17 @@ impl Controller {
                 program: configured.program()?,
                 folder: configured.folder.clone(),
                 ports: configured.range()?,
+                host: configured.host.as_ref().map(|host| host.as_str().to_owned()),
                 clock: Arc::new(SystemClock),
             })
             .context("opening the folder of the nodes")?;
             process = Some(runtime as Arc<dyn Runtime>);
             supervised = Some(tokio::spawn(supervising));
         }
-        let clusters = KubeClusters { enrolment_authority: config.authority()? };
+        let clusters = KubeClusters {
+            enrolment_url: Some(enrolment_url.clone()),
+            enrolment_authority: config.authority()?,
+        };
         let fleet = Fleet::new(process, Arc::new(clusters));
         let metrics = Metrics::new()?;
         let nodes = Arc::new(HttpNodes::default());

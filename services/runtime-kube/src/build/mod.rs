@@ -7,9 +7,11 @@ mod config_map;
 mod limit_range;
 mod namespace;
 mod network_policy;
+mod probe;
 mod quantity;
 mod resource_quota;
 mod secret;
+mod security;
 mod service;
 mod stateful_set;
 #[cfg(test)]
@@ -32,6 +34,7 @@ use k8s_openapi::{
 pub(crate) use budget::budget;
 pub(crate) use claim::size as volume_size;
 pub(crate) use config_map::{HTTP_PORT, METRICS_PORT, P2P_PORT};
+pub(crate) use probe::{CALLER, LISTENER, ProbeObjects, caller, probe};
 pub(crate) use quantity::is_less;
 pub(crate) use stateful_set::CONTAINER;
 
@@ -91,7 +94,11 @@ pub(crate) fn consortium(config: &KubeConfig, consortium: ConsortiumId) -> Conso
         namespace: namespace::namespace(config, consortium),
         resource_quota: resource_quota::resource_quota(config, consortium),
         limit_range: limit_range::limit_range(config, consortium),
-        default_deny: network_policy::default_deny(config, consortium),
+        default_deny: network_policy::default_deny(consortium_metadata(
+            config,
+            consortium,
+            network_policy::DEFAULT_DENY,
+        )),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use hansa_core::ConsortiumId;
 use hansa_types::Source;
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule,
         NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+        util::intstr::IntOrString,
+    },
 };
 
 use super::{
@@ -20,12 +22,19 @@ use crate::{config::KubeConfig, names, wish::Wish};
 
 /// The label that every namespace has.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
-const BOTH: [&str; 2] = ["Ingress", "Egress"];
+/// The name of the policy that allows nothing.
+pub(super) const DEFAULT_DENY: &str = "default-deny";
+/// Both ways, in every policy.
+pub(super) const BOTH: [&str; 2] = ["Ingress", "Egress"];
+
+/// Ports that clusters give to services of that kind
+/// (kubernetes.io/docs/concepts/services-networking/service, `nodePort`).
+const NODE_PORTS: [u16; 2] = [30_000, 32_767];
 
 /// Nothing, for every pod of the namespace.
-pub(super) fn default_deny(config: &KubeConfig, consortium: ConsortiumId) -> NetworkPolicy {
+pub(super) fn default_deny(metadata: ObjectMeta) -> NetworkPolicy {
     NetworkPolicy {
-        metadata: consortium_metadata(config, consortium, "default-deny"),
+        metadata,
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector::default()),
             policy_types: Some(BOTH.map(str::to_owned).to_vec()),
@@ -53,11 +62,10 @@ pub(super) fn ledger(config: &KubeConfig, wish: &Wish) -> NetworkPolicy {
             ingress.push(allow_in(from(sources), port));
         }
     }
-    let names_of = of_namespace("kube-system");
-    let mut egress = vec![
-        allow_out(vec![names_of], vec![port("UDP", 53), port("TCP", 53)]),
-        allow_out(peers, vec![port("TCP", P2P_PORT)]),
-    ];
+    let mut egress = vec![name_service(), allow_out(peers, vec![port("TCP", P2P_PORT)])];
+    if !config.settings.peers.is_empty() {
+        egress.push(allow_out(from(&config.settings.peers), vec![node_ports()]));
+    }
     egress.extend(enrolment(&wish.enrolment_url));
     let mut metadata = consortium_metadata(config, wish.consortium, &names::ledger(wish.ledger));
     metadata.labels.get_or_insert_default().extend(label.clone());
@@ -72,9 +80,14 @@ pub(super) fn ledger(config: &KubeConfig, wish: &Wish) -> NetworkPolicy {
     }
 }
 
+/// To whoever answers for names.
+pub(super) fn name_service() -> NetworkPolicyEgressRule {
+    allow_out(vec![of_namespace("kube-system")], vec![port("UDP", 53), port("TCP", 53)])
+}
+
 /// To the control plane: one address if it is one, else its port anywhere, because policies know no
 /// names.
-fn enrolment(url: &str) -> Option<NetworkPolicyEgressRule> {
+pub(super) fn enrolment(url: &str) -> Option<NetworkPolicyEgressRule> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split('/').next()?;
     let usual = if scheme == "https" { 443 } else { 80 };
@@ -92,20 +105,29 @@ fn enrolment(url: &str) -> Option<NetworkPolicyEgressRule> {
     Some(allow_out(to, vec![port("TCP", number)]))
 }
 
-fn allow_in(from: Vec<NetworkPolicyPeer>, number: u16) -> NetworkPolicyIngressRule {
+pub(super) fn allow_in(from: Vec<NetworkPolicyPeer>, number: u16) -> NetworkPolicyIngressRule {
     NetworkPolicyIngressRule { from: Some(from), ports: Some(vec![port("TCP", number)]) }
 }
 
-fn allow_out(to: Vec<NetworkPolicyPeer>, ports: Vec<NetworkPolicyPort>) -> NetworkPolicyEgressRule {
+pub(super) fn allow_out(
+    to: Vec<NetworkPolicyPeer>,
+    ports: Vec<NetworkPolicyPort>,
+) -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { to: Some(to), ports: Some(ports) }
 }
 
-fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
+pub(super) fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
     NetworkPolicyPort {
         protocol: Some(protocol.to_owned()),
         port: Some(IntOrString::Int(i32::from(number))),
         ..NetworkPolicyPort::default()
     }
+}
+
+/// Where peers in other places are, if these show them by ports of their machines.
+fn node_ports() -> NetworkPolicyPort {
+    let [first, last] = NODE_PORTS;
+    NetworkPolicyPort { end_port: Some(i32::from(last)), ..port("TCP", first) }
 }
 
 fn peer(source: &Source) -> NetworkPolicyPeer {

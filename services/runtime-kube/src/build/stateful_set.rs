@@ -7,10 +7,9 @@ use k8s_openapi::{
     api::{
         apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
         core::v1::{
-            Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction,
-            PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-            ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume,
-            VolumeMount, WeightedPodAffinityTerm,
+            Affinity, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction,
+            PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec, Probe,
+            ResourceRequirements, SecretVolumeSource, Volume, VolumeMount, WeightedPodAffinityTerm,
         },
     },
     apimachinery::pkg::{
@@ -24,6 +23,7 @@ use super::{
     config_map::{CONFIG, HTTP_PORT, METRICS_PORT, P2P_PORT},
     node_labels, node_metadata,
     quantity::{mebibytes, processors},
+    security,
 };
 use crate::{config::KubeConfig, names, wish::Wish};
 
@@ -33,8 +33,6 @@ pub(super) const CONFIG_FOLDER: &str = "/etc/hansa";
 pub(super) const TOKEN_FOLDER: &str = "/run/hansa/enrolment";
 /// The container's name.
 pub(crate) const CONTAINER: &str = "node";
-/// The user of the image.
-const USER: i64 = 65_532;
 /// How long a node may take to end: it finishes the blocks that are decided.
 const END_GRACE_S: i64 = 30;
 
@@ -75,18 +73,7 @@ fn template(config: &KubeConfig, wish: &Wish) -> PodTemplateSpec {
             affinity: Some(apart(config.settings.spread, wish)),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            security_context: Some(PodSecurityContext {
-                run_as_non_root: Some(true),
-                run_as_user: Some(USER),
-                run_as_group: Some(USER),
-                fs_group: Some(USER),
-                fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-                seccomp_profile: Some(SeccompProfile {
-                    type_: "RuntimeDefault".to_owned(),
-                    ..SeccompProfile::default()
-                }),
-                ..PodSecurityContext::default()
-            }),
+            security_context: Some(security::of_pod()),
             termination_grace_period_seconds: Some(END_GRACE_S),
             containers: vec![container(config, wish)],
             volumes: Some(volumes(wish)),
@@ -158,15 +145,7 @@ fn container(config: &KubeConfig, wish: &Wish) -> Container {
         // Whoever waits for its members is alive; who stands still is not; who takes part is ready.
         liveness_probe: Some(probe("/livez", 10, 3)),
         readiness_probe: Some(probe("/readyz", 2, 3)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                ..Capabilities::default()
-            }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(security::of_container()),
         volume_mounts: Some(vec![
             mount(names::DATA, DATA_FOLDER, false),
             mount("config", CONFIG_FOLDER, true),

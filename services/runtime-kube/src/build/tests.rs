@@ -11,7 +11,10 @@ use k8s_openapi::{
 };
 use serde::Serialize;
 
-use super::{ConsortiumObjects, LedgerObjects, NodeObjects, budget, consortium, ledger, node};
+use super::{
+    CALLER, ConsortiumObjects, LISTENER, LedgerObjects, NodeObjects, ProbeObjects, budget, caller,
+    consortium, ledger, node, probe,
+};
 use crate::{
     config::{Access, KubeConfig},
     wish::Wish,
@@ -34,10 +37,12 @@ fn config() -> KubeConfig {
             storage_class: None,
             spread: Spread::Required,
             expose: Expose::ClusterIp,
+            expose_peers: true,
             clients: vec![Source::Namespace("hansa".parse().unwrap()), cidr("10.1.0.0/16")],
             peers: vec![cidr("10.2.0.0/16")],
             watchers: vec![Source::Namespace("monitoring".parse().unwrap())],
         },
+        enrolment_url: None,
         enrolment_authority: Some("-----BEGIN CERTIFICATE-----\n".to_owned()),
     }
 }
@@ -66,7 +71,7 @@ fn wish(number: u128, ledger: LedgerId) -> Wish {
 fn objects_are_reviewed_as_they_are_written() {
     let (config, wish) = (config(), wish(4, id(2)));
     let mut text =
-        "# What one node is made of. Write it anew with HANSA_GOLDEN=write cargo test -p \
+        "# What one node is made of, and what tries the network. Write it anew with HANSA_GOLDEN=write cargo test -p \
                     hansa-runtime-kube.\n"
             .to_owned();
     let mut put = |object: &dyn erased::Object| text += &format!("---\n{}", object.yaml());
@@ -86,6 +91,14 @@ fn objects_are_reviewed_as_they_are_written() {
     put(&client_service);
     put(&stateful_set);
     put(&budget(&config, wish.consortium, wish.ledger, 3));
+    let ProbeObjects { namespace, network_policies, authority, listener } =
+        probe(&config, &wish.enrolment_url, "hansa-probe-000000000000");
+    put(&namespace);
+    network_policies.iter().for_each(|policy| put(policy));
+    put(&authority.expect("there is an authority"));
+    put(&listener);
+    let address = Ipv4Addr::new(10, 200, 0, 1).into();
+    put(&caller(&config, &wish.enrolment_url, "hansa-probe-000000000000", address));
     if std::env::var("HANSA_GOLDEN").is_ok_and(|value| value == "write") {
         std::fs::create_dir_all("tests/golden").unwrap();
         std::fs::write(GOLDEN, &text).unwrap();
@@ -200,8 +213,10 @@ fn is_peer(peer: &NetworkPolicyPeer, home: &str, end: &End) -> bool {
 }
 
 fn is_port(allowed: &NetworkPolicyPort, port: u16, protocol: &str) -> bool {
-    assert!(allowed.end_port.is_none(), "this evaluation knows single ports only");
-    allowed.port == Some(IntOrString::Int(i32::from(port)))
+    let Some(IntOrString::Int(first)) = allowed.port else {
+        panic!("this evaluation knows ports by number only")
+    };
+    (first..=allowed.end_port.unwrap_or(first)).contains(&i32::from(port))
         && allowed.protocol.as_deref() == Some(protocol)
 }
 
@@ -225,6 +240,7 @@ fn policies_let_through_what_a_node_needs_and_nothing_else() {
         ("peers of one ledger", &a, &b, 7_000, "TCP"),
         ("peers elsewhere come in", &outside([10, 2, 0, 9]), &a, 7_000, "TCP"),
         ("peers elsewhere are reached", &a, &outside([10, 2, 0, 9]), 7_000, "TCP"),
+        ("peers at a port of their machine", &a, &outside([10, 2, 0, 9]), 31_234, "TCP"),
         ("the control plane asks", &control, &a, 8_443, "TCP"),
         ("clients by their network", &outside([10, 1, 2, 3]), &a, 8_443, "TCP"),
         ("metrics are read", &of_namespace("monitoring"), &a, 9_464, "TCP"),
@@ -252,6 +268,8 @@ fn policies_let_through_what_a_node_needs_and_nothing_else() {
         ("clients at metrics", &outside([10, 1, 2, 3]), &a, 9_464, "TCP"),
         ("other ports of a node", &b, &a, 22, "TCP"),
         ("other ports of the control plane", &a, &outside([10, 9, 0, 1]), 22, "TCP"),
+        ("other ports of peers elsewhere", &a, &outside([10, 2, 0, 9]), 22, "TCP"),
+        ("a port of any machine", &a, &internet, 31_234, "TCP"),
         ("the API server", &a, &outside([10, 96, 0, 1]), 443, "TCP"),
         ("a cloud's metadata", &a, &outside([169, 254, 169, 254]), 80, "TCP"),
         ("the internet", &a, &internet, 443, "TCP"),
@@ -260,4 +278,24 @@ fn policies_let_through_what_a_node_needs_and_nothing_else() {
     for (what, from, to, port, protocol) in forbidden {
         assert!(!policies.allow(from, to, port, protocol), "{what}: let through");
     }
+}
+
+/// What is measured must be what policies say: the one port open and the other closed for the same pod, and
+/// the control plane as a node reaches it.
+#[test]
+fn a_try_of_the_network_may_reach_one_port_of_two_and_the_control_plane() {
+    let within = "hansa-probe-000000000000";
+    let built = probe(&config(), "https://10.9.0.1:8443", within);
+    let policies = Policies(built.network_policies.to_vec());
+    let pod = |role: &str| End {
+        namespace: Some(within.to_owned()),
+        labels: BTreeMap::from([("hansa.dev/probe".to_owned(), role.to_owned())]),
+        address: Ipv4Addr::new(10, 200, 0, 1),
+    };
+    let (listener, caller) = (pod(LISTENER), pod(CALLER));
+    assert!(policies.allow(&caller, &listener, 7_001, "TCP"));
+    assert!(!policies.allow(&caller, &listener, 7_002, "TCP"));
+    assert!(policies.side(&caller, "Egress", &listener, 7_002, "TCP"), "closed on one side only");
+    assert!(policies.allow(&caller, &outside([10, 9, 0, 1]), 8_443, "TCP"));
+    assert!(!policies.allow(&of_namespace("default"), &listener, 7_001, "TCP"));
 }

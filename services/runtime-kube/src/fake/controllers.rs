@@ -5,8 +5,18 @@ use serde_json::{Value, json};
 
 use super::objects::{Key, Objects, now};
 
-/// Lets everything follow from what is there.
+/// Lets everything follow from what is there, until nothing follows any more.
 pub(super) fn settle(objects: &mut Objects) {
+    loop {
+        let before = objects.version();
+        step(objects);
+        if objects.version() == before {
+            return;
+        }
+    }
+}
+
+fn step(objects: &mut Objects) {
     let sets: Vec<Value> = objects.all(super::kind("statefulsets")).cloned().collect();
     for set in sets {
         follow(objects, &set);
@@ -111,7 +121,7 @@ fn new_pod(set: &Value) -> Value {
             "annotations": template["metadata"]["annotations"],
         },
         "spec": spec,
-        "status": { "phase": "Running", "containerStatuses": containers },
+        "status": { "phase": "Running", "podIP": "10.88.1.1", "containerStatuses": containers },
     })
 }
 

@@ -31,6 +31,11 @@ fn wish(run: bool) -> Wish {
     }
 }
 
+fn settings() -> ClusterSettings {
+    let image = format!("registry.example/hansa-node@sha256:{}", "0".repeat(64));
+    serde_json::from_value(json!({ "image": image })).unwrap()
+}
+
 /// A cluster in which one node is, in JSON.
 #[derive(Clone)]
 struct World {
@@ -96,7 +101,7 @@ impl World {
             client_service: None,
             events: &events,
         };
-        workload(&Expose::ClusterIp, &wish(self.run), &seen, now())
+        workload(&settings(), &wish(self.run), &seen, now())
     }
 }
 
@@ -269,12 +274,14 @@ fn a_node_that_runs_well_has_no_past() {
 #[test]
 fn an_address_is_there_when_the_cluster_gave_it() {
     let read = |value: Value| serde_json::from_value::<Service>(value).unwrap();
-    let port = json!([{ "port": 8443, "nodePort": 30_001 }]);
+    let port = json!([{ "port": 8443, "nodePort": 30_001 }, { "port": 7000, "nodePort": 30_002 }]);
     let mut service =
         json!({ "metadata": {}, "spec": { "clusterIP": "10.96.0.7", "ports": port } });
     let host = Host::try_from("nodes.example".to_owned()).unwrap();
     let node_port = Expose::NodePort { host };
-    let at = |expose: &Expose, service: &Value| address(expose, &read(service.clone()));
+    let at = |expose: &Expose, service: &Value| address(expose, &read(service.clone()), 8_443);
+    assert_eq!(address(&node_port, &read(service.clone()), 7_000).unwrap(), "nodes.example:30002");
+    assert_eq!(address(&node_port, &read(service.clone()), 7_001), None, "it does not lead there");
     assert_eq!(at(&Expose::ClusterIp, &service).unwrap(), "10.96.0.7:8443");
     assert_eq!(at(&node_port, &service).unwrap(), "nodes.example:30001");
     assert_eq!(at(&Expose::LoadBalancer, &service), None, "the balancer has no address yet");
@@ -282,4 +289,24 @@ fn an_address_is_there_when_the_cluster_gave_it() {
     assert_eq!(at(&Expose::LoadBalancer, &service).unwrap(), "192.0.2.7:8443");
     service["spec"]["clusterIP"] = json!("fd00::7");
     assert_eq!(at(&Expose::ClusterIp, &service).unwrap(), "[fd00::7]:8443");
+}
+
+/// Peers in other places know no names of this cluster: they are given the address that clients get, once
+/// there is one.
+#[test]
+fn peers_elsewhere_are_shown_an_address_that_they_know() {
+    let world = World::container(A_MINUTE_AGO, running(A_MINUTE_AGO), Value::Null, 0);
+    let own = world.clone().told().placement.p2p_address;
+    assert!(own.ends_with(".svc:7000"), "{own}");
+    let exposed = ClusterSettings { expose_peers: true, ..settings() };
+    let ports = json!([{ "port": 8443 }, { "port": 7000 }]);
+    let service = json!({ "metadata": {}, "spec": { "clusterIP": "10.96.0.7", "ports": ports } });
+    let service: Service = serde_json::from_value(service).unwrap();
+    let told = |client_service| {
+        let set = StatefulSet::default();
+        let none = Seen { stateful_set: &set, pod: None, claim: None, client_service, events: &[] };
+        workload(&exposed, &wish(true), &none, now()).placement.p2p_address
+    };
+    assert_eq!(told(Some(&service)), "10.96.0.7:7000");
+    assert_eq!(told(None), "", "it is not there yet");
 }

@@ -72,6 +72,7 @@ impl Cluster {
             access: Access::Kubeconfig(Secret::from(self.kubeconfig.clone())),
             installation: "conformance".to_owned(),
             settings: testing::settings(&self.image),
+            enrolment_url: None,
             enrolment_authority: None,
         }
     }
@@ -135,6 +136,7 @@ async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults
     a_budget_says_what_must_stay(&cluster, &runtime).await;
     strangers_are_listed(&cluster).await;
     keeping.abort();
+    what_pods_reach_is_measured(&cluster).await;
 }
 
 /// Where nobody answers: nodes wait for their enrolment.
@@ -257,4 +259,47 @@ async fn strangers_are_listed(cluster: &Cluster) {
     assert_eq!(first.placement, again.placement, "a stranger's node was touched");
     looking.abort();
     keeping.abort();
+}
+
+/// Two pods find out whether policies are more than words here, and that nobody answers where nodes would
+/// enrol; nothing of them stays. The lab enforces nothing, so a rule of the kernel plays one that does.
+async fn what_pods_reach_is_measured(cluster: &Cluster) {
+    let host = cluster.lab.host().expect("the lab runs");
+    let url = format!("https://{host}:9");
+    let measured = async || {
+        let config = KubeConfig { enrolment_url: Some(url.clone()), ..cluster.config() };
+        let opened = KubeRuntime::open(config, Arc::new(SystemClock)).await;
+        let (runtime, keeping) = opened.expect("a configuration");
+        let keeping = tokio::spawn(keeping);
+        let began = Instant::now();
+        let report = loop {
+            let report = runtime.probe().await;
+            if report.network_policy_enforced.is_some() {
+                break report;
+            }
+            assert!(began.elapsed() < 2 * DEADLINE, "never measured: {report:?}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        };
+        keeping.abort();
+        report
+    };
+    let report = measured().await;
+    assert_eq!(report.network_policy_enforced, Some(false), "{report:?}");
+    assert_eq!(report.enrolment_reachable, Some(false), "{report:?}");
+    let problem = report.network_problem.expect("why");
+    assert!(problem.starts_with(&url), "{problem}");
+    let drop_closed = ["-p", "tcp", "--dport", "7002", "-j", "DROP"];
+    for chain in ["FORWARD", "OUTPUT"] {
+        let mut rule = cluster.lab.lab().inside("iptables").expect("the lab runs");
+        let added = rule.args(["-I", chain]).args(drop_closed).status().expect("iptables");
+        assert!(added.success(), "no rule could be added");
+    }
+    let report = measured().await;
+    assert_eq!(report.network_policy_enforced, Some(true), "{report:?}");
+    let left = ["get", "namespaces", "--output", "name"];
+    let began = Instant::now();
+    while cluster.kubectl(&left).contains("hansa-probe-") {
+        assert!(began.elapsed() < DEADLINE, "what tried the network stays");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -129,6 +129,7 @@ impl Played {
                 storage_class: Some(Host::try_from("played".to_owned()).expect("a name")),
                 ..testing::settings(&image)
             },
+            enrolment_url: None,
             enrolment_authority: None,
         }
     }

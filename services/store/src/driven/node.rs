@@ -5,7 +5,8 @@ use hansa_core::{
     TenantId, Timestamp, limits,
 };
 use hansa_types::{
-    ConsensusPolicy, EventKind, NodeObservation, NodePhase, OperationReason, RunState, Target,
+    ConsensusPolicy, EventKind, NodeObservation, NodePhase, NodeSize, OperationReason, RunState,
+    Target,
 };
 use serde::Serialize;
 use sqlx::{postgres::PgRow, types::Json};
@@ -35,6 +36,10 @@ pub struct DrivenNode {
     pub name: Name,
     /// The cluster that it runs in; none for a process.
     pub cluster: Option<ClusterId>,
+    /// What it may use there.
+    pub size: NodeSize,
+    /// Gibibytes of its volume there.
+    pub volume_gib: u32,
     /// What it should be doing.
     pub desired: RunState,
     /// What was last recorded.
@@ -332,6 +337,8 @@ fn read_node(row: &PgRow) -> Result<DrivenNode> {
         member: row.id("member_id")?,
         name: row.name("name")?,
         cluster: row.id_opt("cluster_id")?,
+        size: row.text("size")?,
+        volume_gib: u32::try_from(row.get::<i32>("volume_gib")?).map_err(Error::internal)?,
         desired: row.text("desired")?,
         record: NodeRecord {
             phase: row.text("phase")?,

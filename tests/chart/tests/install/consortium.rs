@@ -51,7 +51,26 @@ pub(crate) fn founded(installation: &mut Installation) -> Result<()> {
     installation.cli("alpha", &["sql", "trade/main", insert])?;
     let rows = installation.cli("beta", &["sql", "trade/main", "SELECT memo FROM payment"])?;
     ensure!(rows.contains("the first"), "{rows}");
-    Ok(())
+    // The API has no rights in the cluster: its controller reads the log.
+    let log = installation.cli("alpha", &["node", "logs", "trade/main/a1"])?;
+    ensure!(log.contains("enrolled"), "the pod's own lines: {log}");
+    measured(installation)
+}
+
+/// Waits until what pods reach was measured: the control plane, and each other whatever policies say,
+/// because the lab enforces none.
+fn measured(installation: &Installation) -> Result<()> {
+    eventually("what pods reach is measured", DEADLINE, || {
+        let cluster = installation.told(chart_tests::PLATFORM, &["cluster", "get", "here"])?;
+        let report = &cluster["report"];
+        ensure!(report["network_problem"].is_null(), "{report}");
+        if report["enrolment_reachable"].is_null() {
+            return Ok(None);
+        }
+        ensure!(report["enrolment_reachable"] == true, "{report}");
+        ensure!(report["network_policy_enforced"] == false, "{report}");
+        Ok(Some(()))
+    })
 }
 
 /// Waits until every node of the ledger agrees.
