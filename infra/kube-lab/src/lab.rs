@@ -54,15 +54,17 @@ pub struct Status {
     pub keeper: Option<u32>,
     /// This machine, seen from pods, while the lab runs.
     pub host: Option<String>,
+    /// The lab's one machine, seen from this one, while the lab runs.
+    pub machine: Option<String>,
 }
 
 impl Status {
     /// As programs read it.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let Self { kubeconfig, kubectl, helm, ready, keeper, host } = self;
+        let Self { kubeconfig, kubectl, helm, ready, keeper, host, machine } = self;
         json!({"kubeconfig": kubeconfig, "kubectl": kubectl, "helm": helm, "ready": ready,
-               "keeper": keeper, "host": host})
+               "keeper": keeper, "host": host, "machine": machine})
     }
 }
 
@@ -163,13 +165,15 @@ impl Lab {
         let told: Option<Value> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let number = told.and_then(|told| u8::try_from(told["number"].as_u64()?).ok());
         let ready = number.is_some() && kubectl.succeeds(&["get", "--raw", "/readyz"]);
+        let network = number.and_then(Network::new);
         Ok(Status {
             kubeconfig: kubectl.kubeconfig,
             kubectl: kubectl.program,
             helm: parts.program("helm"),
             ready,
             keeper,
-            host: number.and_then(Network::new).map(|network| network.host().to_string()),
+            host: network.map(|network| network.host().to_string()),
+            machine: network.map(|network| network.lab().to_string()),
         })
     }
 

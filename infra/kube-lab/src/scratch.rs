@@ -58,6 +58,14 @@ impl Scratch {
         self.status.host.as_deref().context("the lab has no address of this machine")
     }
 
+    /// The lab's one machine, seen from this one.
+    ///
+    /// # Errors
+    /// When the lab has ended.
+    pub fn machine(&self) -> Result<&str> {
+        self.status.machine.as_deref().context("the lab has no machine")
+    }
+
     /// `kubectl`, as the lab's administrator.
     #[must_use]
     pub fn kubectl(&self) -> Command {

@@ -35,7 +35,10 @@ pub struct Pods {
 }
 
 /// Starts a lab that has the nodes' image.
-fn start_lab() -> Result<(Scratch, Cluster)> {
+///
+/// # Errors
+/// When the machine cannot run one, or there is no image.
+pub fn start_lab() -> Result<(Scratch, Cluster)> {
     let archive = env::var_os(IMAGE_BY)
         .with_context(|| format!("{IMAGE_BY} is not set: run `cargo xtask test kube`"))?;
     let lab = Scratch::start(programs()?.join("kube-lab"))?;

@@ -7,6 +7,7 @@ mod machine;
 mod places;
 mod pod;
 mod restart;
+mod router;
 mod volume;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ const TESTS: &[Test<Pods>] = &[
     ("volume::a_changed_byte_is_found_and_repaired", volume::block),
     ("volume::an_edited_row_is_found_and_repaired", volume::row),
     ("pod::a_node_gets_more_room", pod::resized),
-    ("places::one_ledger_has_pods_and_processes", places::one_ledger),
+    ("places::one_ledger_has_nodes_in_two_clusters_and_a_process", places::one_ledger),
     ("restart::all_members_at_once_halt_nothing", restart::all_at_once),
     ("restart::a_new_image_goes_from_node_to_node", restart::new_image),
     ("machine::emptying_it_stops_at_the_budget", machine::drained),

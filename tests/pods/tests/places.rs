@@ -1,24 +1,31 @@
-//! One ledger in several places: pods of a cluster and processes of this machine.
+//! One ledger in several places: clusters that do not know one another, and processes of this machine.
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     patience::{DEADLINE, eventually},
     product::{member, signal},
 };
-use pods::Pods;
+use pods::{Pods, start_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// The same cluster, registered once more: peers elsewhere reach nodes in it.
-const WIDE: &str = "wide";
+use crate::router;
+
+/// The cluster of the demo, and another, as they show nodes to peers elsewhere.
+const NEAR: &str = "near";
+const FAR: &str = "far";
 const LEDGER: &str = "spread/main";
 /// Each node, and where it runs.
-const NODES: [(&str, &str); 4] = [("a1", WIDE), ("a2", "process"), ("b1", WIDE), ("b2", "process")];
+const NODES: [(&str, &str); 4] = [("a1", NEAR), ("a2", "process"), ("b1", FAR), ("b2", NEAR)];
 
 /// Members bring nodes from wherever they have machines. What is known in one place only is refused before
-/// anybody signs; otherwise all agree, and go on without one of either kind.
+/// anybody signs; otherwise all agree, and go on without one of any place.
 pub(crate) fn one_ledger(pods: &mut Pods) -> Result<()> {
-    registered(pods)?;
+    let (lab, far) = start_lab()?;
+    let host = pods.lab.host()?.to_owned();
+    let near = pods.lab.status().kubeconfig.display().to_string();
+    register(pods, NEAR, &near, &pods.image, &host)?;
+    register(pods, FAR, &far.kubeconfig.display().to_string(), &far.image, &host)?;
     let cli = |tenant: &str, words: &[&str]| pods.product.cli(tenant, words)?.well();
     cli("alpha", &["consortium", "create", "spread"])?;
     cli("alpha", &["invitation", "create", "spread", "--tenant", "beta"])?;
@@ -34,22 +41,29 @@ pub(crate) fn one_ledger(pods: &mut Pods) -> Result<()> {
         ensure!(nodes.iter().all(|node| node["phase"] != "failed"), "{nodes:#?}");
         Ok(nodes.iter().all(|node| node["phase"] == "enrolled").then_some(()))
     })?;
+    for (node, place) in NODES.iter().filter(|(_, place)| *place != "process") {
+        let to = if *place == NEAR { &pods.lab } else { &lab };
+        let found = one(pods, node)?;
+        for address in [&found["p2p_address"], &found["http_address"]] {
+            router::lead(address.as_str().context("an address")?, to.machine()?)?;
+        }
+    }
     cli("alpha", &["ledger", "launch", LEDGER])?;
     for tenant in ["alpha", "beta"] {
         cli(tenant, &["ledger", "approve", LEDGER])?;
     }
     agree(pods)?;
-    cli(
-        "alpha",
-        &["sql", LEDGER, "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"],
-    )?;
+    let table = "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)";
+    cli("alpha", &["sql", LEDGER, table])?;
     let write = |id: u8, text: &str| {
         cli("alpha", &["sql", LEDGER, &format!("INSERT INTO note VALUES ({id}, '{text}')")])
     };
     write(1, "everywhere")?;
     for (node, _) in NODES {
-        let rows = cli("beta", &["sql", LEDGER, "SELECT text FROM note", "--node", node])?;
-        ensure!(rows.contains("everywhere"), "{node}: {rows}");
+        eventually(&format!("{node} has the row"), DEADLINE, || {
+            let rows = cli("beta", &["sql", LEDGER, "SELECT text FROM note", "--node", node])?;
+            Ok(rows.contains("everywhere").then_some(()))
+        })?;
     }
     let process = one(pods, "a2")?["private"]["pid"].as_i64().context("a2 has a process")?;
     signal(i32::try_from(process)?, Signal::KILL)?;
@@ -57,25 +71,27 @@ pub(crate) fn one_ledger(pods: &mut Pods) -> Result<()> {
     agree(pods)?;
     let own = one(pods, "b1")?["private"].clone();
     let text = |name: &str| own[name].as_str().context("b1 has a pod");
-    let (namespace, pod) = (text("namespace")?, text("pod")?);
-    pods.kubectl(&["delete", "pod", pod, "--namespace", namespace, "--wait=false"])?.well()?;
+    let delete = ["delete", "pod", text("pod")?, "--namespace", text("namespace")?];
+    let deleted = lab.kubectl().args(delete).arg("--wait=false").status()?;
+    ensure!(deleted.success(), "the pod of the far cluster could not be deleted");
     write(3, "without a pod")?;
-    agree(pods)
+    agree(pods)?;
+    cli("alpha", &["consortium", "delete", "spread", "--wait"]).map(drop)
 }
 
-fn registered(pods: &Pods) -> Result<()> {
-    let kubeconfig = pods.lab.status().kubeconfig.display().to_string();
-    let network = format!("{}/32", pods.lab.host()?);
-    let words = ["cluster", "register", WIDE, "--kubeconfig", &kubeconfig, "--image", &pods.image];
-    let open = ["--client", &network, "--peer", &network, "--expose-peers"];
+/// Nodes are shown by ports of the cluster's machine, at an address of this one that leads there.
+fn register(pods: &Pods, name: &str, kubeconfig: &str, image: &str, host: &str) -> Result<()> {
+    let (network, way) = (format!("{host}/32"), format!("node-port:{host}"));
+    let words = ["cluster", "register", name, "--kubeconfig", kubeconfig, "--image", image];
+    let open = ["--client", &network, "--peer", &network, "--expose", &way, "--expose-peers"];
     pods.product.cli("platform", &[&words[..], &open].concat())?.well()?;
     eventually("the cluster is ready", DEADLINE, || {
-        let told = pods.product.cli("platform", &["cluster", "get", WIDE, "-o", "json"])?.json()?;
+        let told = pods.product.cli("platform", &["cluster", "get", name, "-o", "json"])?.json()?;
         Ok((told["phase"] == "ready").then_some(()))
     })
 }
 
-/// The demo's cluster shows its nodes to one another only.
+/// The demo's own cluster shows its nodes to one another only.
 fn refused(pods: &Pods) -> Result<()> {
     let cli = |words: &[&str]| pods.product.cli("alpha", words);
     let apart = ["ledger", "create", "spread", "apart", "--policy", "cft", "--development"];

@@ -4,7 +4,7 @@ use std::{io::Read as _, path::PathBuf};
 
 use clap::Subcommand;
 use hansa_core::Name;
-use hansa_types::Cluster as Found;
+use hansa_types::{Cluster as Found, Expose, Host};
 use serde_json::{Value, json};
 
 use super::{
@@ -50,6 +50,10 @@ pub(crate) enum Cluster {
         /// A network whose clients may reach nodes, the control plane's among them; may be repeated.
         #[arg(long = "client", value_name = "CIDR")]
         clients: Vec<String>,
+        /// How who is outside reaches nodes: cluster-ip, node-port:HOST (a name or an address that leads
+        /// to a machine of the cluster), load-balancer.
+        #[arg(long, value_name = "WAY", default_value = "cluster-ip", value_parser = expose)]
+        expose: Expose,
         /// A network of peers in other places, as the cluster's pods see them; may be repeated.
         #[arg(long = "peer", value_name = "CIDR")]
         peers: Vec<String>,
@@ -96,6 +100,7 @@ impl Cluster {
                 image,
                 storage_class,
                 clients,
+                expose,
                 peers,
                 expose_peers,
             } => {
@@ -105,6 +110,7 @@ impl Cluster {
                 };
                 let mut settings = json!({
                     "image": image,
+                    "expose": expose,
                     "clients": networks(&clients),
                     "peers": networks(&peers),
                     "expose_peers": expose_peers,
@@ -136,6 +142,18 @@ impl Cluster {
                 api.delete(&path, Some(found.revision)).await.map(drop)
             }
         }
+    }
+}
+
+fn expose(text: &str) -> Result<Expose, String> {
+    match text.split_once(':') {
+        None if text == "cluster-ip" => Ok(Expose::ClusterIp),
+        None if text == "load-balancer" => Ok(Expose::LoadBalancer),
+        Some(("node-port", host)) => {
+            let host = Host::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+            Ok(Expose::NodePort { host })
+        }
+        None | Some(_) => Err("one of cluster-ip, node-port:HOST, load-balancer".to_owned()),
     }
 }
 

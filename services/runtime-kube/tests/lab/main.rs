@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test kube` makes the image and names it here.
 
+mod proxy;
 mod role;
 mod trouble;
 
@@ -59,9 +60,18 @@ impl Cluster {
 
     /// A driver of an installation of its own, with other settings.
     async fn other(&self, name: &str, change: impl FnOnce(&mut ClusterSettings)) -> Other {
-        let mut config = self.config();
-        config.installation = name.to_owned();
+        let mut config = KubeConfig { installation: name.to_owned(), ..self.config() };
         change(&mut config.settings);
+        Self::opened(config).await
+    }
+
+    /// The same, with another way to the cluster.
+    async fn through(&self, name: &str, kubeconfig: String) -> Other {
+        let access = Access::Kubeconfig(Secret::from(kubeconfig));
+        Self::opened(KubeConfig { installation: name.to_owned(), access, ..self.config() }).await
+    }
+
+    async fn opened(config: KubeConfig) -> Other {
         let opened = KubeRuntime::open(config, Arc::new(SystemClock)).await;
         let (runtime, keeping) = opened.expect("a configuration");
         Other { runtime, keeping: tokio::spawn(keeping) }
@@ -135,6 +145,7 @@ async fn the_driver_passes_the_suite_of_the_drivers_and_stands_a_clusters_faults
     trouble::has_its_reason(&cluster, &runtime).await;
     a_budget_says_what_must_stay(&cluster, &runtime).await;
     strangers_are_listed(&cluster).await;
+    proxy::an_overloaded_server_is_away_and_comes_back(&cluster).await;
     keeping.abort();
     what_pods_reach_is_measured(&cluster).await;
 }
