@@ -367,7 +367,7 @@ async fn a_node_gets_the_size_that_its_member_chose() {
         scene.hansa.post(&scene.alpha.token, &path, &json!({})).await.expect(StatusCode::OK);
     }
     // Each pass here is another controller: the next may take over what the one before held.
-    scene.hansa.clock.advance(limits::OPERATION_LEASE);
+    scene.hansa.clock.advance(limits::OPERATION_LEASE * 2);
     scene.pass().await;
     let asked = resize(&small, larger).await.expect(StatusCode::ACCEPTED);
     assert_eq!(asked.body["kind"], "node_resize");

@@ -14,5 +14,6 @@ mod main_job;
 mod metrics;
 mod openapi;
 mod outage;
+mod rest;
 mod trail;
 mod walk;

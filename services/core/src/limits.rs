@@ -167,6 +167,8 @@ pub const OPERATIONS_LEASED_MAX: u16 = 256;
 pub const RECONCILE_PAGE: u16 = 200;
 /// Between two passes of a reconciler when nothing wakes it.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(1);
+/// Between two passes over all nodes while nothing tells of a change.
+pub const RECONCILE_ALL_EVERY: Duration = Duration::from_secs(10);
 /// Between two looks at what has had its time.
 pub const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 /// Nodes asked for their status at once.

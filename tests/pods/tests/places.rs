@@ -91,19 +91,21 @@ fn register(pods: &Pods, name: &str, kubeconfig: &str, image: &str, host: &str) 
     })
 }
 
-/// The demo's own cluster shows its nodes to one another only.
+/// The demo's own cluster shows its nodes to one another only. A consortium of its own, because a namespace
+/// belongs to one registration of a cluster.
 fn refused(pods: &Pods) -> Result<()> {
     let cli = |words: &[&str]| pods.product.cli("alpha", words);
-    let apart = ["ledger", "create", "spread", "apart", "--policy", "cft", "--development"];
-    cli(&apart)?.well()?;
+    cli(&["consortium", "create", "apart"])?.well()?;
+    let ledger = ["ledger", "create", "apart", "main", "--policy", "cft", "--development"];
+    cli(&ledger)?.well()?;
     for (node, place) in [("here", "process"), ("there", "lab")] {
-        let words = ["node", "create", node, "--ledger", "spread/apart", "--runtime", place];
+        let words = ["node", "create", node, "--ledger", "apart/main", "--runtime", place];
         cli(&[&words[..], &["--wait"]].concat())?.well()?;
     }
-    let said = cli(&["ledger", "launch", "spread/apart", "--wait"])?;
+    let said = cli(&["ledger", "launch", "apart/main", "--wait"])?;
     ensure!(said.code != Some(0), "it was launched: {said:?}");
     ensure!(format!("{}{}", said.out, said.err).contains("peers_unreachable"), "{said:?}");
-    Ok(())
+    cli(&["consortium", "delete", "apart", "--wait"])?.well().map(drop)
 }
 
 fn nodes(pods: &Pods) -> Result<Vec<Value>> {

@@ -42,28 +42,28 @@ pub(crate) fn deleted(pods: &mut Pods) -> Result<()> {
 /// A member whose node needs more gets it by the public interface: the pod starts anew with more memory in
 /// the same, larger claim, and nobody is halted. The lab's storage does not grow, and its member is told.
 pub(crate) fn resized(pods: &mut Pods) -> Result<()> {
-    let (before, volume) = (pods.pod("a1")?, pods.volume("a1")?);
-    let words = ["node", "resize", "demo/main/a1", "--size", "medium", "--volume-gib", "11"];
-    pods.product.cli("alpha", &[&words[..], &["--wait"]].concat())?.well()?;
+    let (before, volume) = (pods.pod("b2")?, pods.volume("b2")?);
+    let words = ["node", "resize", "demo/main/b2", "--size", "medium", "--volume-gib", "11"];
+    pods.product.cli("beta", &[&words[..], &["--wait"]].concat())?.well()?;
     pods.write("in a larger node")?;
-    let after = pods.pod("a1")?;
+    let after = pods.pod("b2")?;
     ensure!(after.uid != before.uid, "its pod was not started anew");
-    ensure!(pods.volume("a1")? == volume, "it came back with another volume");
+    ensure!(pods.volume("b2")? == volume, "it came back with another volume");
     let of = ["--namespace", &after.namespace, "--output"];
     let pod = pods.kubectl(&[&["get", "pod", &after.name][..], &of, &["json"]].concat())?.json()?;
     let memory = &pod["spec"]["containers"][0]["resources"]["limits"]["memory"];
     ensure!(memory == "4Gi", "{memory}");
-    let node = pods.product.node("a1")?;
+    let node = pods.product.node("b2")?;
     ensure!(node["private"]["size"] == "medium" && node["private"]["volume_gib"] == 11, "{node}");
     eventually("who waits for the storage driver is told so", DEADLINE, || {
-        let node = pods.product.node("a1")?;
+        let node = pods.product.node("b2")?;
         Ok((node["reason"] == "volume_growing").then_some(()))
     })?;
-    let shrink = ["node", "resize", "demo/main/a1", "--volume-gib", "10"];
-    let refused = pods.product.cli("alpha", &shrink)?;
+    let shrink = ["node", "resize", "demo/main/b2", "--volume-gib", "10"];
+    let refused = pods.product.cli("beta", &shrink)?;
     ensure!(refused.code != Some(0) && refused.err.contains("does not shrink"), "{refused:?}");
     // The machine has little room: whoever comes next needs it.
-    let words = ["node", "resize", "demo/main/a1", "--size", "small", "--wait"];
-    pods.product.cli("alpha", &words)?.well()?;
+    let words = ["node", "resize", "demo/main/b2", "--size", "small", "--wait"];
+    pods.product.cli("beta", &words)?.well()?;
     pods.product.agree()
 }

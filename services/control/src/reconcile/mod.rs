@@ -33,6 +33,7 @@ use tokio::sync::watch;
 
 use crate::fleet::Fleet;
 use metrics::Metrics;
+use node::Rest;
 pub use operation::HeldOperations;
 
 /// What a controller is made of.
@@ -133,11 +134,16 @@ impl Controller {
     /// # Errors
     /// The first failure; every reconciler has had its turn by then.
     pub async fn pass(&self, held: &mut HeldOperations) -> Result<()> {
+        self.pass_after(held, &mut Rest::default()).await
+    }
+
+    /// The same, after a pass that may have left nothing to be done.
+    async fn pass_after(&self, held: &mut HeldOperations, rest: &mut Rest) -> Result<()> {
         let passes = [
             self.look("clusters", self.connect_clusters()).await,
             self.look("consortiums", self.end_consortiums()).await,
             self.look("ledgers", self.end_ledgers()).await,
-            self.look("nodes", self.reconcile_nodes()).await,
+            self.look("nodes", self.reconcile_nodes(rest)).await,
             self.look("corrections", self.record_corrections()).await,
             self.look("launches", self.reconcile_launches()).await,
             self.look("operations", self.reconcile_operations(held)).await,
@@ -159,13 +165,15 @@ impl Controller {
     }
 
     async fn drive(self: Arc<Self>, mut changes: watch::Receiver<u64>) {
-        let mut held = HeldOperations::default();
+        let (mut held, mut rest) = (HeldOperations::default(), Rest::default());
         loop {
             changes.mark_unchanged();
             // Every failure was logged; the next pass tries again.
-            let _ = self.pass(&mut held).await;
-            if !woken(&mut changes).await {
-                return;
+            let _ = self.pass_after(&mut held, &mut rest).await;
+            match woken(&mut changes).await {
+                Woken::ByChange => rest = Rest::default(),
+                Woken::ByTime => {}
+                Woken::Never => return,
             }
         }
     }
@@ -176,7 +184,7 @@ impl Controller {
             changes.mark_unchanged();
             // A failure was logged; the next look tries again.
             let _ = self.look("logs", self.answer_logs()).await;
-            if !woken(&mut changes).await {
+            if woken(&mut changes).await == Woken::Never {
                 return;
             }
         }
@@ -209,11 +217,23 @@ impl Controller {
     }
 }
 
-/// Waits for a change, or for as long as a lost notification may cost; whether there may be more.
-async fn woken(changes: &mut watch::Receiver<u64>) -> bool {
-    // Whatever woke us, we look.
-    let _ = tokio::time::timeout(limits::RECONCILE_EVERY, changes.changed()).await;
-    changes.has_changed().is_ok()
+/// What ended a rest between two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// Somebody changed something.
+    ByChange,
+    /// Nobody said anything for as long as a lost notification may cost.
+    ByTime,
+    /// Nobody will say anything any more.
+    Never,
+}
+
+async fn woken(changes: &mut watch::Receiver<u64>) -> Woken {
+    match tokio::time::timeout(limits::RECONCILE_EVERY, changes.changed()).await {
+        Ok(Ok(())) => Woken::ByChange,
+        Ok(Err(_)) => Woken::Never,
+        Err(_) => Woken::ByTime,
+    }
 }
 
 fn log_failure(name: &str, error: &Error) {

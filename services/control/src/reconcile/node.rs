@@ -1,6 +1,6 @@
 //! Nodes: their workloads are made as they should be, and what they do is recorded.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use futures::future::join_all;
 use hansa_core::{ClusterId, Error, NodeId, Result, external_write, limits};
@@ -24,6 +24,34 @@ type Place = Result<BTreeMap<NodeId, Workload>, RuntimeError>;
 /// By cluster; none for processes.
 type Places = BTreeMap<Option<ClusterId>, Place>;
 
+/// What a pass over all nodes saw that left nothing to be done. While the places say the same and nobody
+/// tells of a change, the next passes need not read every node.
+#[derive(Debug, Default)]
+pub(super) struct Rest(Option<(Instant, Places)>);
+
+impl Rest {
+    fn holds(&self, places: &Places) -> bool {
+        self.0.as_ref().is_some_and(|(since, seen)| {
+            since.elapsed() < limits::RECONCILE_ALL_EVERY && says_the_same(seen, places)
+        })
+    }
+}
+
+/// A place that says nothing says the same as none.
+fn says_the_same(before: &Places, now: &Places) -> bool {
+    before.len() == now.len()
+        && before.iter().zip(now).all(|((one, before), (other, now))| {
+            one == other && matches!((before, now), (Ok(before), Ok(now)) if before == now)
+        })
+}
+
+/// Whether something was done about a node, or is still to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Did {
+    Nothing,
+    Something,
+}
+
 /// Who failed: the place of a node, or we.
 enum Failed {
     Runtime(RuntimeError),
@@ -44,12 +72,18 @@ impl From<Error> for Failed {
 
 impl Controller {
     /// Takes every node one step towards what it should be.
-    pub(super) async fn reconcile_nodes(&self) -> Result<()> {
+    pub(super) async fn reconcile_nodes(&self, rest: &mut Rest) -> Result<()> {
         let listing = self.fleet.all().into_iter().map(|(cluster, runtime)| async move {
             let by_node = |found: Vec<Workload>| found.into_iter().map(|w| (w.node, w)).collect();
             (cluster, runtime.list().await.map(by_node))
         });
         let places: Places = join_all(listing).await.into_iter().collect();
+        if rest.holds(&places) {
+            return Ok(());
+        }
+        *rest = Rest::default();
+        let began = Instant::now();
+        let mut did = Did::Nothing;
         let mut after = None;
         loop {
             let page = self.tx().await?.node_driven_page(after, self.now()).await?;
@@ -61,12 +95,18 @@ impl Controller {
             let turns = by_place
                 .into_iter()
                 .map(|(cluster, nodes)| self.reconcile_place(cluster, nodes, places.get(&cluster)));
-            join_all(turns).await;
+            if join_all(turns).await.contains(&Did::Something) {
+                did = Did::Something;
+            }
             after = page.last().map(|node| node.id);
             if page.len() < usize::from(limits::RECONCILE_PAGE) {
-                return Ok(());
+                break;
             }
         }
+        if did == Did::Nothing {
+            *rest = Rest(Some((began, places)));
+        }
+        Ok(())
     }
 
     /// The nodes of one place, one after the other; one that is out of reach is asked once.
@@ -75,17 +115,20 @@ impl Controller {
         cluster: Option<ClusterId>,
         nodes: Vec<&DrivenNode>,
         place: Option<&Place>,
-    ) {
+    ) -> Did {
         let mut away = None;
+        let mut did = Did::Nothing;
         for node in nodes {
             let done = match (&away, place) {
                 (Some(error), _) | (None, Some(Err(error))) => {
+                    did = Did::Something;
                     // Nothing is known, so nothing is concluded: what runs there goes on.
                     self.record_refusal(node, error).await
                 }
                 (None, Some(Ok(workloads))) => {
                     match self.reconcile_node(node, workloads.get(&node.id)).await {
                         Err(Failed::Runtime(error)) => {
+                            did = Did::Something;
                             let told = self.record_refusal(node, &error).await;
                             match error {
                                 RuntimeError::Unreachable(_) => away = Some(error),
@@ -94,30 +137,39 @@ impl Controller {
                             told
                         }
                         Err(Failed::Own(error)) => Err(error),
-                        Ok(()) => Ok(()),
+                        Ok(Did::Nothing) => Ok(()),
+                        Ok(Did::Something) => {
+                            did = Did::Something;
+                            Ok(())
+                        }
                     }
                 }
-                (None, None) => match self.fleet.runtime(cluster) {
-                    Err(error) => self.record_refusal(node, &error).await,
-                    // Connected meanwhile: the next look lists it.
-                    Ok(_) => Ok(()),
-                },
+                (None, None) => {
+                    did = Did::Something;
+                    match self.fleet.runtime(cluster) {
+                        Err(error) => self.record_refusal(node, &error).await,
+                        // Connected meanwhile: the next look lists it.
+                        Ok(_) => Ok(()),
+                    }
+                }
             };
             // One node's trouble must not keep the others from their turn.
             if let Err(error) = done {
+                did = Did::Something;
                 log_failure("node", &error);
             }
         }
         if let Some(error) = away {
             log_failure("node", &of_runtime(error));
         }
+        did
     }
 
     async fn reconcile_node(
         &self,
         node: &DrivenNode,
         workload: Option<&Workload>,
-    ) -> Result<(), Failed> {
+    ) -> Result<Did, Failed> {
         let runtime = self.fleet.runtime(node.cluster)?;
         let mut facts = Facts {
             desired: node.desired,
@@ -131,18 +183,20 @@ impl Controller {
         };
         if plan(&facts).act == Act::TakeTurn {
             if let Turn::Wait(why) = self.take_turn(node).await? {
-                return Ok(self.record_wait(node, why).await?);
+                self.record_wait(node, why).await?;
+                return Ok(Did::Something);
             }
             facts.has_turn = true;
         }
         let Plan { act, phase, reason, settled } = plan(&facts);
         if act == Act::Renew && self.renew(node).await? == Turn::Go {
             // The next look sees another generation.
-            return Ok(());
+            return Ok(Did::Something);
         }
         if phase == NodePhase::Deleted && runtime.observe(node.id).await?.is_some() {
             // A list may be older than the workload: what is gone is gone by a direct question.
-            return Ok(external_write!(NodeRemove, runtime.remove(node.id).await)?);
+            external_write!(NodeRemove, runtime.remove(node.id).await)?;
+            return Ok(Did::Something);
         }
         match act {
             Act::None | Act::TakeTurn | Act::Renew => {}
@@ -166,7 +220,9 @@ impl Controller {
             placement: placement.map(placed),
             observed_generation: observed,
         };
-        Ok(self.record(node, &record).await?)
+        let is_settled = act == Act::None && record == node.record;
+        self.record(node, &record).await?;
+        Ok(if is_settled { Did::Nothing } else { Did::Something })
     }
 
     /// Asks for a node's turn to be restarted.

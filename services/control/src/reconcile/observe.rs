@@ -19,8 +19,8 @@ impl Controller {
         let mut authorities = BTreeMap::new();
         let mut ledgers = Ledgers::default();
         loop {
-            let page = self.tx().await?.node_driven_page(after, self.now()).await?;
-            for node in page.iter().filter(|node| node.has_genesis) {
+            let page = self.tx().await?.node_driven_page_of_ledgers(after, self.now()).await?;
+            for node in &page {
                 ledgers.count(node, self.now());
                 if let std::collections::btree_map::Entry::Vacant(entry) =
                     authorities.entry(node.ledger)
@@ -28,8 +28,7 @@ impl Controller {
                     entry.insert(self.vault.authority(node.ledger).await?.certificate);
                 }
             }
-            let asked =
-                page.iter().filter(|node| node.has_genesis && node.desired == RunState::Running);
+            let asked = page.iter().filter(|node| node.desired == RunState::Running);
             let authorities = &authorities;
             stream::iter(asked)
                 .for_each_concurrent(limits::NODES_ASKED_MAX, |node| async move {

@@ -138,6 +138,28 @@ impl SystemTx {
         rows.iter().map(read_node).collect()
     }
 
+    /// The same, of ledgers that have a genesis.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn node_driven_page_of_ledgers(
+        &mut self,
+        after: Option<NodeId>,
+        now: Timestamp,
+    ) -> Result<Vec<DrivenNode>> {
+        let rows = sqlx::query(select_node!(
+            "n.phase <> 'deleted' AND l.genesis IS NOT NULL AND ($2::uuid IS NULL OR n.id > $2) \
+             ORDER BY n.id LIMIT $3"
+        ))
+        .bind(now.to_offset())
+        .bind(after.map(NodeId::uuid))
+        .bind(i64::from(limits::RECONCILE_PAGE))
+        .fetch_all(self.connection())
+        .await
+        .map_err(database)?;
+        rows.iter().map(read_node).collect()
+    }
+
     /// A node, gone or not.
     ///
     /// # Errors
