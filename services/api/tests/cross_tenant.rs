@@ -1,7 +1,7 @@
 //! Isolation, asked of every operation that the document lists: no list of operations is kept here,
 //! so a new one is covered, or its path parameter makes a test fail.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use hansa_core::{Uuid, limits};
 use http::StatusCode;
@@ -118,6 +118,14 @@ async fn scene() -> Scene {
     let ledger =
         hansa.ledger(&owner, &consortium, &json!({ "name": "main", "policy": "bft" })).await;
     let node = hansa.node(&owner, &ledger, "one").await;
+    // Logs are answered by whoever reaches the nodes.
+    let answering = hansa.controller();
+    tokio::spawn(async move {
+        loop {
+            answering.answer_logs().await.expect("the database answers");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
     let operations = hansa.get(&owner.token, "/v1/operations").await;
     let users = hansa.get(&owner.token, "/v1/users").await;
     let keys = hansa.get(&owner.token, "/v1/api-keys").await;

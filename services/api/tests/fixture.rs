@@ -8,11 +8,14 @@ use std::{
 use axum::{Router, body::Body, response::Response};
 use hansa_api::{Api, router};
 use hansa_clients::{HttpVault, Vault};
-use hansa_control::{Config, ControlPlane, Fleet, NoClusters, OpContext, testing::MemoryJwtKeys};
+use hansa_control::{
+    Config, ControlPlane, Controller, ControllerConfig, Fleet, NoClusters, OpContext,
+    testing::MemoryJwtKeys,
+};
 use hansa_core::{ManualClock, RequestId, Secret, Timestamp};
 use hansa_postgres::TestDatabase;
 use hansa_runtime::FakeRuntime;
-use hansa_store::testing::{VAULT, api_store, database};
+use hansa_store::testing::{VAULT, api_store, controller_store, database};
 use hansa_types::{UserCreate, statement::Accept, statement::Found};
 use hansa_vault::{RootKey, VaultConfig};
 use http::{HeaderMap, Request, StatusCode, header};
@@ -21,6 +24,8 @@ use ledger_types::{Digest, SigningKey};
 use prometheus::{Registry, TextEncoder};
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::launch::Agreeing;
 
 pub(crate) const ORIGIN: &str = "https://hansa.example";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -95,7 +100,7 @@ impl Installation {
             page_key: Secret::from(vec![2; 32]),
             jwt_keys: keys.clone(),
             vault: vault.clone(),
-            nodes: Some(Arc::new(crate::launch::Agreeing)),
+            nodes: Some(Arc::new(Agreeing)),
             issuer: ORIGIN.to_owned(),
         });
         tokio::spawn(follower);
@@ -125,6 +130,20 @@ impl Installation {
             registry,
             answers,
         }
+    }
+
+    /// A controller of the installation's own nodes, all of which agree.
+    pub(crate) fn controller(&self) -> Arc<Controller> {
+        Controller::new(ControllerConfig {
+            store: controller_store(&self.database),
+            clock: self.clock.clone(),
+            credential_key: Secret::from(vec![1; 32]),
+            fleet: self.fleet.clone(),
+            vault: self.vault.clone(),
+            nodes: Arc::new(Agreeing),
+            enrolment_url: "http://127.0.0.1:9".to_owned(),
+            cluster_enrolment_url: None,
+        })
     }
 
     /// What Prometheus would read.

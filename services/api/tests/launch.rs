@@ -5,10 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use hansa_clients::{NodeIncident, NodeStatus, Nodes};
-use hansa_control::{Controller, ControllerConfig, HeldOperations};
-use hansa_core::{NodeId, Secret};
+use hansa_control::{Controller, HeldOperations};
+use hansa_core::NodeId;
 use hansa_runtime::Runtime as _;
-use hansa_store::testing::controller_store;
 use hansa_types::enrolment::EnrolmentRequest;
 use http::StatusCode;
 use ledger_types::{
@@ -115,16 +114,7 @@ impl World {
             let id = hansa.node(member, &ledger, name).await;
             nodes.insert(name.to_owned(), PlayedNode::new(&id, &member.id));
         }
-        let controller = Controller::new(ControllerConfig {
-            store: controller_store(&hansa.database),
-            clock: hansa.clock.clone(),
-            credential_key: Secret::from(vec![1; 32]),
-            fleet: hansa.fleet.clone(),
-            vault: hansa.vault.clone(),
-            nodes: Arc::new(Agreeing),
-            enrolment_url: "http://127.0.0.1:9".to_owned(),
-            cluster_enrolment_url: None,
-        });
+        let controller = hansa.controller();
         let held = HeldOperations::default();
         let mut world = Self { hansa, controller, held, alpha, beta, consortium, ledger, nodes };
         world.settle().await;

@@ -1,7 +1,10 @@
 //! The main job as far as the API goes: from two tenants to a recorded launch.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::json;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::fixture::{Installation, acceptance, founding};
 
@@ -166,4 +169,41 @@ async fn operations_are_followed_and_cancelled() {
     stopped.expect(StatusCode::ACCEPTED);
     let read = hansa.get(&alpha.token, &format!("/v1/nodes/{node}")).await;
     assert_eq!((read.text("/desired"), read.text("/phase")), ("stopped".into(), "pending".into()));
+}
+
+/// Whoever asks for a restart names no revision: what a controller writes down at the same moment is no
+/// reason to refuse it.
+#[tokio::test]
+async fn a_wish_waits_for_what_a_controller_writes_at_the_same_moment() {
+    let hansa = Installation::new().await;
+    let alpha = hansa.tenant("alpha").await;
+    let consortium = hansa.consortium(&alpha, "demo").await;
+    let body = json!({ "name": "main", "policy": "bft" });
+    let ledger = hansa.ledger(&alpha, &consortium, &body).await;
+    let node = hansa.node(&alpha, &ledger, "one").await;
+    let superuser = hansa.database.superuser();
+    let mut looking = superuser.connect().await.expect("a connection");
+    sqlx::query("UPDATE operation SET state = 'cancelled', finished_at = now()")
+        .execute(&mut looking)
+        .await
+        .expect("nothing is asked of the node any more");
+    let mut writing = superuser.connect().await.expect("a connection");
+    let mut write = writing.begin().await.expect("a transaction");
+    sqlx::query("UPDATE node SET revision = revision + 1")
+        .execute(&mut *write)
+        .await
+        .expect("a row");
+    let restart = format!("/v1/nodes/{node}/restart");
+    let asked = hansa.call(&alpha.token, "POST", &restart, &[], None);
+    let written = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                     AND datname = current_database()";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut looking).await.expect("runs") == 0
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        write.commit().await.expect("committed");
+    };
+    let (asked, ()) = tokio::join!(asked, written);
+    asked.expect(StatusCode::ACCEPTED);
 }

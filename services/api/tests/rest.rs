@@ -5,17 +5,14 @@
 
 use std::{
     fs,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use hansa_control::{Controller, ControllerConfig};
-use hansa_core::{Secret, limits};
-use hansa_store::testing::controller_store;
+use hansa_core::limits;
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, PgConnection};
 
-use crate::{fixture::Installation, launch::Agreeing};
+use crate::fixture::Installation;
 
 /// Consortiums of four nodes each, unless the environment says another number.
 const CONSORTIUMS: i64 = 50;
@@ -95,17 +92,7 @@ async fn a_controller_at_rest_looks_at_what_changes_only() {
             .await
             .expect(step);
     }
-    let controller = Controller::new(ControllerConfig {
-        store: controller_store(&hansa.database),
-        clock: hansa.clock.clone(),
-        credential_key: Secret::from(vec![1; 32]),
-        fleet: hansa.fleet.clone(),
-        vault: hansa.vault.clone(),
-        nodes: Arc::new(Agreeing),
-        enrolment_url: "http://127.0.0.1:9".to_owned(),
-        cluster_enrolment_url: None,
-    });
-    let running = tokio::spawn(controller.run());
+    let running = tokio::spawn(hansa.controller().run());
     let nodes = consortiums * NODES;
     until("all run", &mut connection, ENROLLED, nodes).await;
 

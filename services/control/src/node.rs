@@ -215,8 +215,10 @@ impl ControlPlane {
     }
 }
 
-/// A node of the caller's own member that is not being ended.
+/// A node of the caller's own member that is not being ended. It is the caller's until the act ends: a
+/// controller that writes down how it does at the same moment waits, or was first.
 async fn own(context: &OpContext, act: &mut Act, id: NodeId, action: Action) -> Result<Node> {
+    act.tx.node_lock(id).await?;
     let (handle, node) = act.tx.node_find(id).await?;
     context.authorize(action, handle.subject())?;
     if node.desired == RunState::Deleted {

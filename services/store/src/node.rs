@@ -120,19 +120,15 @@ impl TenantTx {
         Ok((handle, node))
     }
 
-    /// The cluster that a node of the own member runs in; none for a process.
+    /// Lets nobody else change a node of the own member until this transaction ends: what is read of it from
+    /// here on is still so when it is changed.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn node_cluster(&mut self, id: NodeId) -> Result<Option<ClusterId>> {
-        let row =
-            sqlx::query("SELECT cluster_id FROM node WHERE id = $1 AND tenant_id = hansa_tenant()")
-                .bind(id.uuid())
-                .fetch_optional(self.connection())
-                .await
-                .map_err(database)?
-                .ok_or(Error::NotFound(Kind::Node))?;
-        Read(&row).id_opt("cluster_id")
+    /// When the database does not answer.
+    pub async fn node_lock(&mut self, id: NodeId) -> Result<()> {
+        let locked = sqlx::query("SELECT FROM node WHERE id = $1 FOR NO KEY UPDATE");
+        let locked = locked.bind(id.uuid()).execute(self.connection()).await;
+        locked.map(drop).map_err(database)
     }
 
     /// The nodes of a ledger, in order of creation.
