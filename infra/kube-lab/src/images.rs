@@ -31,7 +31,7 @@ int main(void) {
 
 /// The archives of both.
 pub(crate) fn archives() -> [PathBuf; 2] {
-    ["pause.tar", "helper.tar"].map(|name| parts::cache().join("images").join(name))
+    ["pause.tar", "helper.tar"].map(|name| parts::cache().folder().join("images").join(name))
 }
 
 /// Writes both archives, if they are not there. Whoever calls this holds the cache.

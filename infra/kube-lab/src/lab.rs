@@ -81,7 +81,7 @@ impl Lab {
     /// With everything that the machine lacks, or with the last words of a lab that did not start.
     pub fn up(&self, say: &dyn Fn(&str)) -> Result<Status> {
         needs::check()?;
-        let cache = parts::hold_cache(say)?;
+        let cache = parts::cache().hold(say)?;
         let parts = Parts::ensure(say)?;
         images::ensure()?;
         drop(cache);

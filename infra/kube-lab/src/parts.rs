@@ -2,13 +2,12 @@
 //! state of the locks.
 
 use std::{
-    env,
-    fs::{self, File},
+    env, fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use go_programs::Cache;
 use sha2::{Digest as _, Sha256};
 
 /// The release that is built. 1.34 is the last that is at ease with cgroup v1 and containerd 1.6.
@@ -61,7 +60,7 @@ impl Parts {
     /// # Errors
     /// When it cannot be built.
     pub fn helm(say: &dyn Fn(&str)) -> Result<PathBuf> {
-        let _cache = hold_cache(say)?;
+        let _held = cache().hold(say)?;
         let parts = Self::ensure_some(|module| module.folder == "helm", say)?;
         Ok(parts.program("helm"))
     }
@@ -71,16 +70,11 @@ impl Parts {
         let parts = Self(folder(&modules)?);
         fs::create_dir_all(&parts.0).with_context(|| parts.0.display().to_string())?;
         for module in MODULES.iter().filter(|module| wanted(module)) {
-            let built = cache().join(format!("{}-{}", module.folder, lock(&modules, module)?));
-            fs::create_dir_all(&built)?;
-            for (name, package) in module.programs {
-                let (program, link) = (built.join(name), parts.program(name));
-                if !program.exists() {
-                    say(&format!("building {name} (the first time only)"));
-                    build(&modules.join(module.folder), package, &program)?;
-                }
+            let built = module.at(&modules, |go| cache().programs(go, say))?;
+            for (name, _) in module.programs {
+                let link = parts.program(name);
                 if !link.exists() {
-                    std::os::unix::fs::symlink(&program, &link)?;
+                    std::os::unix::fs::symlink(built.join(name), &link)?;
                 }
             }
         }
@@ -122,35 +116,41 @@ impl Parts {
 fn folder(modules: &Path) -> Result<PathBuf> {
     let mut locks = Sha256::new();
     for module in &MODULES {
-        locks.update(lock(modules, module)?);
+        locks.update(module.at(modules, |go| go.lock())?);
     }
-    Ok(cache().join("programs").join(&hex::encode(locks.finalize())[..16]))
+    Ok(cache().folder().join("programs").join(&hex::encode(locks.finalize())[..16]))
 }
 
-/// Holds the cache until it is dropped: two labs that start on a new machine build once.
-///
-/// # Errors
-/// When the lock cannot be made.
-pub(crate) fn hold_cache(say: &dyn Fn(&str)) -> Result<File> {
-    let path = cache().join("lock");
-    fs::create_dir_all(cache())?;
-    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-    if file.try_lock().is_err() {
-        say("another lab builds; waiting for it");
-        file.lock()?;
+impl Module {
+    /// Asks something of the Go module in a checkout.
+    fn at<T>(&self, modules: &Path, ask: impl FnOnce(&go_programs::Module<'_>) -> T) -> T {
+        let folder = &modules.join(self.folder);
+        ask(&go_programs::Module { folder, release: RELEASE, programs: self.programs, link })
     }
-    Ok(file)
+}
+
+/// What a program of Kubernetes is told of its release.
+fn link(package: &str) -> String {
+    if !package.starts_with("k8s.io/kubernetes/") {
+        return String::new();
+    }
+    let (major, minor) = RELEASE.split_once('.').unwrap_or_default();
+    let minor = minor.split('.').next().unwrap_or_default();
+    let told = |place| {
+        format!(
+            "-X {place}.gitVersion=v{RELEASE} -X {place}.gitMajor={major} -X {place}.gitMinor={minor}"
+        )
+    };
+    ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].map(told).join(" ")
 }
 
 /// Where what takes long to make is kept: `~/.cache/hansa/kube-lab`, or what the variable
 /// `HANSA_KUBE_LAB_CACHE` names.
-pub(crate) fn cache() -> PathBuf {
-    if let Some(folder) = env::var_os("HANSA_KUBE_LAB_CACHE") {
-        let folder = PathBuf::from(folder);
-        return std::path::absolute(&folder).unwrap_or(folder);
+pub(crate) fn cache() -> Cache {
+    match env::var_os("HANSA_KUBE_LAB_CACHE").map(PathBuf::from) {
+        Some(folder) => Cache::at(std::path::absolute(&folder).unwrap_or(folder)),
+        None => Cache::named("kube-lab"),
     }
-    let home = env::var_os("HOME").unwrap_or_else(|| "/root".into());
-    Path::new(&home).join(".cache/hansa/kube-lab")
 }
 
 /// The folder of the modules: in the checkout that this is run from.
@@ -162,35 +162,4 @@ fn modules() -> Result<PathBuf> {
         .into_iter()
         .find(|folder| folder.is_dir())
         .with_context(|| format!("{} is in no checkout of this project", here.display()))
-}
-
-/// What a build depends on, in few characters.
-fn lock(modules: &Path, module: &Module) -> Result<String> {
-    let mut hash = Sha256::new_with_prefix(RELEASE);
-    for file in ["go.mod", "go.sum"] {
-        let path = modules.join(module.folder).join(file);
-        hash.update(fs::read(&path).with_context(|| path.display().to_string())?);
-    }
-    Ok(hex::encode(hash.finalize())[..16].to_owned())
-}
-
-fn build(module: &Path, package: &str, program: &Path) -> Result<()> {
-    let mut flags = "-s -w".to_owned();
-    if package.starts_with("k8s.io/kubernetes/") {
-        let (major, minor) = RELEASE.split_once('.').unwrap_or_default();
-        let minor = minor.split('.').next().unwrap_or_default();
-        for place in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
-            flags += &format!(
-                " -X {place}.gitVersion=v{RELEASE} -X {place}.gitMajor={major} \
-                 -X {place}.gitMinor={minor}"
-            );
-        }
-    }
-    let partial = program.with_extension("partial");
-    let mut command = Command::new("go");
-    command.args(["build", "-mod=readonly", "-trimpath", "-ldflags", &flags, "-o"]);
-    command.arg(&partial).arg(package).current_dir(module).env("CGO_ENABLED", "0");
-    let status = command.status().context("go cannot be started")?;
-    ensure!(status.success(), "{package} could not be built: {status}");
-    fs::rename(&partial, program).context("keeping a program")
 }

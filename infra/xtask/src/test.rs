@@ -15,8 +15,10 @@ use crate::{
 };
 
 /// A part: its name, and the packages whose tests it runs (by prefix).
-const PARTS: [(&str, &[&str]); 2] =
-    [("ledger", &["ledger-"]), ("control", &["hansa", "arch", "image", "load", "xtask"])];
+const PARTS: [(&str, &[&str]); 2] = [
+    ("ledger", &["ledger-"]),
+    ("control", &["hansa", "arch", "go-programs", "image", "load", "xtask"]),
+];
 
 /// The packages of the part that runs a cluster, and of what is installed into one.
 const KUBE: &[&str] = &["chart", "hansa-runtime-kube", "kube-lab", "pods"];
