@@ -12,6 +12,7 @@ mod openapi;
 mod packages;
 mod programs;
 mod sim;
+mod terraform;
 mod test;
 mod up;
 mod whole;
@@ -34,6 +35,8 @@ cargo xtask <verb>
   kube-lab up|down|status|shell|load-image
                          a real Kubernetes on this machine, for tests
                                                       12 min from nothing, 20 s when warm
+  terraform              checks infra/terraform without a cloud
+                                                   10 to 25 min from nothing, 15 s when warm
   openapi                writes openapi/*.json from the code   16 min from nothing, 1 when warm
   sim [--seeds N] [--from S]
                          simulates N seeds (500), from seed S (1)         about 6 seeds a second
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "image" => images::run(rest),
         "kube-lab" => kube_lab::run(rest),
+        "terraform" => terraform::run(rest),
         "up" => up::up(rest),
         "down" => up::down(rest),
         "--help" | "-h" | "help" => {

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use crate::{
     asks_for_help, check, images, packages,
     programs::{self, Counts, TestProgram},
-    whole,
+    terraform, whole,
 };
 
 /// A part: its name, and the packages whose tests it runs (by prefix).
@@ -37,7 +37,8 @@ cargo xtask test [PART] [--full]
 Parts: check, ledger, control, kube, web, e2e; all of them without a name. Installs missing Debian
 packages first; kube needs root and Go, and builds its own Kubernetes once. 37 minutes on 2
 cores when warm, half an hour more from nothing; docs/testing.md has each part's minutes.
---full adds the long runs: 10,000 simulator seeds.
+--full adds the long runs, each to its part: infra/terraform to check, 10,000 simulator seeds to
+ledger.
 ";
 
 /// What a part has done.
@@ -64,13 +65,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| *w == name);
     let mut reports = Vec::new();
     if chosen("check") {
-        reports.push(timed("check", || match check::check(&[]) {
-            Ok(()) => (1, 0, true),
-            Err(error) => {
-                eprintln!("{error:#}");
-                (0, 1, false)
-            }
-        }));
+        reports.push(timed("check", || one(check::check(&[]))));
     }
     let built = if wanted.is_empty() || wanted.iter().any(|part| needs_programs(part)) {
         let mut built = Vec::new();
@@ -112,11 +107,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             (walked + passed, broken + failed, success)
         }));
     }
-    if full && chosen("ledger") {
-        reports.push(timed("sim", || match crate::sim::run(&["--seeds".into(), "10000".into()]) {
-            Ok(()) => (1, 0, true),
-            Err(_) => (0, 1, false),
+    if full && chosen("check") {
+        reports.push(timed("terraform", || match terraform::check() {
+            Ok((passed, failed)) => (passed, failed, failed == 0),
+            Err(error) => {
+                eprintln!("{error:#}");
+                (0, 1, false)
+            }
         }));
+    }
+    if full && chosen("ledger") {
+        let seeds = ["--seeds", "10000"].map(str::to_owned);
+        reports.push(timed("sim", || one(crate::sim::run(&seeds))));
     }
     summarise(&reports)
 }
@@ -133,6 +135,17 @@ fn kube(built: &[TestProgram]) -> (u64, u64, bool) {
                 [("HANSA_NODE_IMAGE", node.as_os_str()), ("HANSA_IMAGE", hansa.as_os_str())];
             run_tests_with(built, KUBE, &named)
         }
+        Err(error) => {
+            eprintln!("{error:#}");
+            (0, 1, false)
+        }
+    }
+}
+
+/// A part that is one test.
+fn one(result: Result<()>) -> (u64, u64, bool) {
+    match result {
+        Ok(()) => (1, 0, true),
         Err(error) => {
             eprintln!("{error:#}");
             (0, 1, false)
