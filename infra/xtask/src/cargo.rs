@@ -41,12 +41,26 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Builds the programs; their folder.
+/// Builds the programs; their folder. Those of a release are the same bytes wherever they are built.
 pub(crate) fn build_programs(release: bool) -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--locked"]);
-    build.args(release.then_some("--release"));
+    if release {
+        build.args(["--release", "--config", &without_paths()]);
+    }
     build.args(PROGRAMS.iter().flat_map(|program| ["--package", program]));
     ensure!(build.status()?.success(), "the programs could not be built");
     Ok(target_folder().join(if release { "release" } else { "debug" }))
+}
+
+/// A setting of cargo's by which paths of this machine stay out of programs. It is one of the releases'
+/// only: another setting compiles everything again, and the other profile is shared with the tests.
+fn without_paths() -> String {
+    let home = env::var_os("HOME").unwrap_or_else(|| "/root".into());
+    let registry =
+        env::var_os("CARGO_HOME").map_or_else(|| Path::new(&home).join(".cargo"), PathBuf::from);
+    // The last one that fits counts: the target folder may lie in one of the others.
+    let places = [(root(), "/hansa"), (registry, "/cargo"), (target_folder(), "/target")];
+    let flags = places.map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    format!("target.'cfg(unix)'.rustflags = {flags:?}")
 }

@@ -25,7 +25,8 @@ Writes OCI archives of the programs, both without a name, and their lists of par
 images/ of the target folder. The same programs give the same bytes. They run as user 65532, need no
 writable root, and bring the authorities of the public web.
 
-  --release   from the release profile; otherwise from the one that `up` and `test` share
+  --release   from the release profile, by which the same sources give the same bytes wherever they
+              lie; otherwise from the one that `up` and `test` share
 ";
 
 /// Where the images are from, as names: a registry of yours takes its place when you push them.

@@ -11,6 +11,7 @@ mod kube_lab;
 mod openapi;
 mod packages;
 mod programs;
+mod reproducible;
 mod sim;
 mod terraform;
 mod test;

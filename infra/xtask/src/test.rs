@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use crate::{
     asks_for_help, check, images, packages,
     programs::{self, Counts, TestProgram},
-    terraform, whole,
+    reproducible, terraform, whole,
 };
 
 /// A part: its name, and the packages whose tests it runs (by prefix).
@@ -38,7 +38,7 @@ Parts: check, ledger, control, kube, web, e2e; all of them without a name. Insta
 packages first; kube needs root and Go, and builds its own Kubernetes once. 37 minutes on 2
 cores when warm, half an hour more from nothing; docs/testing.md has each part's minutes.
 --full adds the long runs, each to its part: infra/terraform to check, 10,000 simulator seeds to
-ledger.
+ledger, images from two clean builds to control.
 ";
 
 /// What a part has done.
@@ -119,6 +119,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if full && chosen("ledger") {
         let seeds = ["--seeds", "10000"].map(str::to_owned);
         reports.push(timed("sim", || one(crate::sim::run(&seeds))));
+    }
+    if full && chosen("control") {
+        reports.push(timed("images", || one(reproducible::check())));
     }
     summarise(&reports)
 }
