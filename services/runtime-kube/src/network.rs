@@ -4,7 +4,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hansa_core::Uuid;
@@ -29,8 +29,10 @@ use crate::{
 const MEASURE_EVERY: Duration = Duration::from_secs(3_600);
 /// Before one that came to nothing is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(120);
-/// How long a measurement may take, the image's way to its machine included.
-const MEASURE_TIME_MAX: Duration = Duration::from_secs(180);
+/// How long each pod may take to tell something, the image's way to its machine included.
+const POD_TIME_MAX: Duration = Duration::from_secs(90);
+/// How long a measurement may take.
+const MEASURE_TIME_MAX: Duration = Duration::from_secs(200);
 /// How long its namespace may take to be told to go.
 const END_TIME_MAX: Duration = Duration::from_secs(10);
 /// Between two looks at a pod.
@@ -131,7 +133,7 @@ impl KubeRuntime {
             .map_err(|_| RuntimeError::Invalid(format!("the pod that calls says {said:?}")))
     }
 
-    /// What a pod tells, once it does; whoever calls bounds the time.
+    /// What a pod tells, once it does.
     async fn until<T>(
         &self,
         within: &str,
@@ -140,10 +142,16 @@ impl KubeRuntime {
     ) -> Result<T, RuntimeError> {
         let pods = self.target().within::<Pod>(within);
         let name = names::pod(role);
+        let began = Instant::now();
         loop {
             let pod = pods.get_opt(&name).await.map_err(|error| of_api(&name, error))?;
             if let Some(told) = pod.as_ref().and_then(&tells) {
                 return Ok(told);
+            }
+            if began.elapsed() >= POD_TIME_MAX {
+                let why = pod.as_ref().and_then(complaint);
+                let why = why.unwrap_or_else(|| format!("nothing within {POD_TIME_MAX:?}"));
+                return Err(RuntimeError::Transient(format!("the pod {role}: {why}")));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -176,6 +184,18 @@ fn last_word(pod: &Pod) -> Option<String> {
     })
 }
 
+/// Why a pod does not start, in the cluster's words.
+fn complaint(pod: &Pod) -> Option<String> {
+    let waiting = state(pod).and_then(|state| state.waiting.as_ref());
+    if let Some(waiting) = waiting {
+        let words = [waiting.reason.as_deref(), waiting.message.as_deref()];
+        return Some(words.into_iter().flatten().collect::<Vec<_>>().join(": "));
+    }
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let mut failed = conditions.iter().filter(|condition| condition.status == "False");
+    failed.find_map(|condition| condition.message.clone())
+}
+
 fn state(pod: &Pod) -> Option<&ContainerState> {
     pod.status.as_ref()?.container_statuses.as_ref()?.first()?.state.as_ref()
 }
@@ -201,5 +221,26 @@ mod tests {
         let away = reached(true, false, Some("https://hansa.example: refused"));
         assert_eq!(away.enrolment_reachable, Some(false));
         assert_eq!(away.problem.as_deref(), Some("https://hansa.example: refused"));
+    }
+
+    /// An operator must read that the image is not there, and not that something took too long.
+    #[test]
+    fn a_pod_that_does_not_start_is_told_with_the_clusters_own_words() {
+        let pod = |status: serde_json::Value| -> Pod {
+            serde_json::from_value(serde_json::json!({ "metadata": {}, "status": status })).unwrap()
+        };
+        let waiting = serde_json::json!({ "reason": "ErrImagePull", "message": "no such image" });
+        let container = serde_json::json!([{
+            "name": "caller", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "waiting": waiting },
+        }]);
+        let missing = pod(serde_json::json!({ "containerStatuses": container }));
+        assert_eq!(complaint(&missing).as_deref(), Some("ErrImagePull: no such image"));
+        let full = serde_json::json!([{
+            "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available",
+        }]);
+        let full = pod(serde_json::json!({ "conditions": full }));
+        assert_eq!(complaint(&full).as_deref(), Some("0/1 nodes are available"));
+        assert_eq!(complaint(&pod(serde_json::json!({}))), None);
     }
 }
